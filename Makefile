@@ -1,0 +1,42 @@
+# Everything runs in .venv, which tools/install.sh makes and keeps up to date.
+# Overrides: PYTHON (3.11 or 3.12), VENV, TORCH_SPEC, JOBS (test processes).
+
+VENV ?= .venv
+JOBS ?= 2
+RUN := $(VENV)/bin/python
+export VENV
+
+.PHONY: help env demo test lint format doctor clean
+
+help:
+	@echo 'make demo    install, then synthetic data, training, report'
+	@echo 'make test    install, then the whole test suite'
+	@echo 'make lint    ruff check and ruff format --check'
+	@echo 'make format  let ruff rewrite the files'
+	@echo 'make doctor  what is wrong with this environment'
+	@echo 'make clean   remove .venv and the caches, keep work_dirs'
+
+env:
+	@bash tools/install.sh
+
+demo: env
+	PYTHONWARNINGS=ignore $(RUN) tools/demo.py
+
+# One thread per process, so that JOBS processes share the cores evenly.
+test: env
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) --dist loadfile \
+		--durations=15 </dev/null
+
+lint: env
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: env
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+doctor: env
+	$(RUN) tools/doctor.py
+
+clean:
+	rm -rf $(VENV) $(VENV).lock .pytest_cache .ruff_cache *.egg-info

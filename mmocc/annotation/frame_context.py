@@ -1,0 +1,71 @@
+"""What an annotator is told about a frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmocc.annotation.road_map import Surroundings
+from mmocc.structures import MetaAction
+
+# Six sectors around the car, by the bearing (degrees, + to the left) at which
+# they begin on the left side: front within 30, back beyond 150 (after
+# NuScenes-QA).
+_SECTORS = ((30.0, 'front'), (90.0, 'front {side}'), (150.0, 'back {side}'))
+_BEHIND = 'back'
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A road user, in the canonical frame of its frame.
+
+    Attributes:
+        name (str): Detection class, such as ``car``.
+        attribute (str): nuScenes' attribute, such as ``vehicle.parked``.
+        x, y (float): Centre, metres.
+        length (float): Metres.
+        vx, vy (float): m/s; NaN where unknown.
+    """
+
+    name: str
+    attribute: str
+    x: float
+    y: float
+    length: float
+    vx: float
+    vy: float
+
+    @property
+    def distance(self) -> float:
+        """Metres from the ego car's origin to the centre."""
+        return float(np.hypot(self.x, self.y))
+
+    @property
+    def sector(self) -> str:
+        """One of six directions, such as ``front left``."""
+        bearing = np.degrees(np.arctan2(self.y, self.x))
+        side = 'left' if bearing > 0 else 'right'
+        for limit, words in _SECTORS:
+            if abs(bearing) <= limit:
+                return words.format(side=side)
+        return _BEHIND
+
+
+@dataclass(frozen=True)
+class FrameContext:
+    """All that an annotator may look at.
+
+    Attributes:
+        agents (tuple[Agent]): Road users that the cameras can see.
+        surroundings (Surroundings): The road, its way in the canonical frame
+            of the frame.
+        history (tuple[MetaAction]): Past actions, oldest first.
+        speed (float): Of the ego car now, m/s.
+        action (MetaAction): The label, which the text must lead to. It is the
+            only thing here that knows the future.
+    """
+
+    agents: tuple[Agent, ...]
+    surroundings: Surroundings
+    history: tuple[MetaAction, ...]
+    speed: float
+    action: MetaAction

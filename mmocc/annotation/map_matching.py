@@ -1,0 +1,147 @@
+"""Which lane a car was on at each key frame: Viterbi over a lane graph.
+
+The cheapest sequence of lanes wins: a pose costs its squared offset and angle
+to the lane, a step costs nothing along the graph, a little to a lane side by
+side and much anywhere else (hidden Markov map matching, Newson and Krumm
+2009, with costs of our own).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmocc.annotation.label_rules import LabelRules
+from mmocc.annotation.lane_graph import LaneGraph, Projection
+
+
+@dataclass(frozen=True)
+class LaneMatch:
+    """The lanes of a stretch of poses.
+
+    Attributes:
+        lanes (tuple[int]): Index of the lane of each pose.
+        places (tuple[Projection]): Where each pose lies beside its lane.
+        shifts (tuple[float]): Sideways motion against the first lane in
+            metres, + to the left, summed over changes of lane.
+        crossings (tuple[int]): Poses whose lane lies beside the lane before.
+        jumps (tuple[int]): Poses whose lane does not hang together with the
+            lane before; the match is not to be trusted there.
+    """
+
+    lanes: tuple[int, ...]
+    places: tuple[Projection, ...]
+    shifts: tuple[float, ...]
+    crossings: tuple[int, ...]
+    jumps: tuple[int, ...]
+
+
+def _step_cost(
+    graph: LaneGraph, before: int, after: int, rules: LabelRules
+) -> float:
+    if before == after or graph.reaches(before, after, rules.match_links):
+        return 0.0
+    if _beside(graph, before, after):
+        return rules.neighbour_cost
+    return rules.jump_cost
+
+
+def _beside(graph: LaneGraph, before: int, after: int) -> bool:
+    """Whether ``after`` lies beside ``before``, or follows a lane that does.
+
+    Between two key frames a car may cross a line and pass the end of its
+    lane, in either order.
+    """
+    neighbours = {lane for side in graph.neighbours[before] for lane in side}
+    if after in neighbours or any(
+        after in graph.successors[lane] for lane in neighbours
+    ):
+        return True
+    return any(
+        after in side
+        for lane in graph.successors[before]
+        for side in graph.neighbours[lane]
+    )
+
+
+def _describe(
+    graph: LaneGraph,
+    poses: np.ndarray,
+    lanes: list[int],
+    places: list[Projection],
+    rules: LabelRules,
+) -> LaneMatch:
+    """Sum up the sideways motion along the chosen lanes."""
+    base, shifts, crossings, jumps = 0.0, [], [], []
+    origin = places[0].offset
+    for k, (lane, place) in enumerate(zip(lanes, places, strict=True)):
+        if k and lane != lanes[k - 1]:
+            cost = _step_cost(graph, lanes[k - 1], lane, rules)
+            if cost:
+                old = graph.project(lanes[k - 1], poses[k])
+                base += old.offset - place.offset
+                (
+                    crossings if _beside(graph, lanes[k - 1], lane) else jumps
+                ).append(k)
+        shifts.append(base + place.offset - origin)
+    return LaneMatch(
+        lanes=tuple(lanes),
+        places=tuple(places),
+        shifts=tuple(shifts),
+        crossings=tuple(crossings),
+        jumps=tuple(jumps),
+    )
+
+
+def match_lanes(
+    graph: LaneGraph, poses: np.ndarray, rules: LabelRules
+) -> LaneMatch | None:
+    """Match a stretch of poses to lanes.
+
+    Args:
+        graph (LaneGraph): The lanes.
+        poses (np.ndarray): (N, 3) x, y, yaw in the map frame, in time order.
+        rules (LabelRules): Radii and costs.
+
+    Returns:
+        LaneMatch or None: None where some pose has no lane around it.
+    """
+    candidates: list[dict[int, Projection]] = []
+    for pose in poses:
+        here = {}
+        for lane in graph.near(pose[0], pose[1], rules.match_radius):
+            place = graph.project(lane, pose)
+            if (
+                place.distance <= rules.match_radius
+                and abs(place.angle) <= rules.match_angle
+            ):
+                here[lane] = place
+        if not here:
+            return None
+        candidates.append(here)
+
+    def emission(place: Projection) -> float:
+        return (place.distance / rules.match_sigma) ** 2 + (
+            place.angle / rules.match_sigma_angle
+        ) ** 2
+
+    costs = {lane: emission(p) for lane, p in candidates[0].items()}
+    trace: list[dict[int, int]] = []
+    for here in candidates[1:]:
+        back, new_costs = {}, {}
+        for lane, place in here.items():
+            ranked = [
+                (cost + _step_cost(graph, before, lane, rules), before)
+                for before, cost in costs.items()
+            ]
+            best, before = min(ranked)
+            back[lane], new_costs[lane] = before, best + emission(place)
+        trace.append(back)
+        costs = new_costs
+    lane = min(costs, key=lambda name: (costs[name], name))
+    lanes = [lane]
+    for back in reversed(trace):
+        lane = back[lane]
+        lanes.append(lane)
+    lanes.reverse()
+    places = [here[lane] for here, lane in zip(candidates, lanes, strict=True)]
+    return _describe(graph, poses, lanes, places, rules)

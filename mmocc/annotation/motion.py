@@ -1,0 +1,82 @@
+"""Kinematics of a short stretch of poses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmocc.annotation.lane_graph import wrap_angle
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What a stretch of N poses says about a movement.
+
+    Attributes:
+        speeds (np.ndarray): (N - 1,) mean speed of each step, m/s.
+        acceleration (float): Least-squares slope of the speeds, m/s^2.
+        path (float): Length of the path, metres.
+        turn (float): Change of heading, radians, + to the left, unwrapped.
+        local (np.ndarray): (N, 3) poses in the frame of the first one.
+        duration (float): Seconds from the first pose to the last.
+    """
+
+    speeds: np.ndarray
+    acceleration: float
+    path: float
+    turn: float
+    local: np.ndarray
+    duration: float
+
+
+def to_local(poses: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Express planar poses in the frame of another one.
+
+    Args:
+        poses (np.ndarray): (..., 3) x, y, yaw.
+        origin (np.ndarray): (3,) x, y, yaw of the new frame.
+
+    Returns:
+        np.ndarray: (..., 3), x forward, y left, yaw wrapped.
+    """
+    cos, sin = np.cos(origin[2]), np.sin(origin[2])
+    x, y = poses[..., 0] - origin[0], poses[..., 1] - origin[1]
+    return np.stack(
+        (
+            cos * x + sin * y,
+            cos * y - sin * x,
+            wrap_angle(poses[..., 2] - origin[2]),
+        ),
+        axis=-1,
+    )
+
+
+def describe_motion(poses: np.ndarray, times: np.ndarray) -> Motion:
+    """Measure a stretch of poses.
+
+    Args:
+        poses (np.ndarray): (N, 3) x, y, yaw in any fixed frame, N >= 3.
+        times (np.ndarray): (N,) seconds, rising.
+
+    Raises:
+        ValueError: Fewer than three poses, or times that do not rise.
+    """
+    if len(poses) < 3 or len(poses) != len(times):
+        raise ValueError(
+            'a movement needs at least 3 poses and as many times, got '
+            f'{len(poses)} poses and {len(times)} times'
+        )
+    steps = np.diff(times)
+    if steps.min() <= 0:
+        raise ValueError(f'the times of poses must rise, got {list(times)}')
+    lengths = np.hypot(*np.diff(poses[:, :2], axis=0).T)
+    speeds = lengths / steps
+    middles = (times[1:] + times[:-1]) / 2
+    centred = middles - middles.mean()
+    return Motion(
+        speeds=speeds,
+        acceleration=float(centred @ speeds / (centred @ centred)),
+        path=float(lengths.sum()),
+        turn=float(wrap_angle(np.diff(poses[:, 2])).sum()),
+        local=to_local(poses, poses[0]),
+        duration=float(times[-1] - times[0]),
+    )

@@ -1,0 +1,207 @@
+"""A map for annotation: lanes, crosswalks, stop lines; what is ahead."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmocc.annotation.label_rules import LabelRules
+from mmocc.annotation.lane_graph import LANE_SPACING, LaneGraph
+
+
+class MapError(ValueError):
+    """A map file is missing, broken or not a map-expansion file."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The road around a pose.
+
+    Attributes:
+        way (np.ndarray): (N, 3) x, y, yaw in the map frame, the way ahead
+            along the car's lane, then straight on; 1 m apart.
+        on_lane (bool): Whether the car is on a known lane.
+        in_intersection (bool): Whether that lane is a connector.
+        intersection (float): Metres to the next connector, inf if not ahead.
+        crosswalk (float): Metres to the next crosswalk, inf if not ahead.
+        stop_line (float): Metres to the next stop line, inf if not ahead.
+        lane_left (bool): Whether a lane of the same direction is to the left.
+        lane_right (bool): The same to the right.
+    """
+
+    way: np.ndarray
+    on_lane: bool = False
+    in_intersection: bool = False
+    intersection: float = np.inf
+    crosswalk: float = np.inf
+    stop_line: float = np.inf
+    lane_left: bool = False
+    lane_right: bool = False
+
+
+def straight_way(pose: np.ndarray, reach: float) -> np.ndarray:
+    """Poses (N, 3) straight ahead of ``pose``, 1 m apart, itself included."""
+    ahead = np.arange(0.0, reach + LANE_SPACING, LANE_SPACING)
+    return np.stack(
+        (
+            pose[0] + ahead * np.cos(pose[2]),
+            pose[1] + ahead * np.sin(pose[2]),
+            np.full_like(ahead, pose[2]),
+        ),
+        axis=1,
+    )
+
+
+def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Which points (N, 2) lie inside a polygon (K, 2): (N,) bool."""
+    x, y = points[:, None, 0], points[:, None, 1]
+    start, end = polygon, np.roll(polygon, -1, axis=0)
+    rising = (start[:, 1] > y) != (end[:, 1] > y)
+    height = np.where(end[:, 1] == start[:, 1], 1.0, end[:, 1] - start[:, 1])
+    cut = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / height
+    return (rising & (x < cut)).sum(1) % 2 == 1
+
+
+def _polygons(tables: dict, layer: str) -> tuple[np.ndarray, ...]:
+    nodes = {node['token']: (node['x'], node['y']) for node in tables['node']}
+    outlines = {
+        polygon['token']: polygon['exterior_node_tokens']
+        for polygon in tables['polygon']
+    }
+    return tuple(
+        np.array([nodes[token] for token in outlines[row['polygon_token']]])
+        for row in tables[layer]
+    )
+
+
+@dataclass(frozen=True)
+class RoadMap:
+    """What the rule annotator knows about a map.
+
+    Args:
+        lanes (LaneGraph): Lanes and connectors.
+        crosswalks (tuple[np.ndarray]): Outlines (K, 2), metres, map frame.
+        stop_lines (tuple[np.ndarray]): Outlines (K, 2) of the areas where a
+            car has to stop.
+    """
+
+    lanes: LaneGraph
+    crosswalks: tuple[np.ndarray, ...] = ()
+    stop_lines: tuple[np.ndarray, ...] = ()
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> 'RoadMap':
+        """Read the map-expansion file ``maps/expansion/<location>.json``.
+
+        Raises:
+            MapError: The file cannot be read as such a map.
+        """
+        try:
+            tables = json.loads(Path(path).read_text(encoding='utf-8'))
+            return cls(
+                lanes=LaneGraph.from_map(tables),
+                crosswalks=_polygons(tables, 'ped_crossing'),
+                stop_lines=_polygons(tables, 'stop_line'),
+            )
+        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise MapError(
+                f'cannot read the map {path} ({error!r}); unpack the nuScenes '
+                'map expansion v1.3 so that maps/expansion/*.json exist'
+            ) from error
+
+    def survey(
+        self, pose: np.ndarray, reach: float, rules: LabelRules
+    ) -> Surroundings:
+        """Look at the road around and ahead of a pose.
+
+        Args:
+            pose (np.ndarray): (3,) x, y, yaw in the map frame.
+            reach (float): How far ahead, metres.
+            rules (LabelRules): How far from its lane a car may be.
+        """
+        lanes = self.lanes
+        places = {
+            lane: lanes.project(lane, pose)
+            for lane in lanes.near(pose[0], pose[1], rules.match_radius)
+        }
+        fitting = {
+            lane: place
+            for lane, place in places.items()
+            if place.distance <= rules.match_radius
+            and abs(place.angle) <= rules.match_angle
+        }
+        if not fitting:
+            way = straight_way(pose, reach)
+            return Surroundings(
+                way=way,
+                crosswalk=_first_inside(way, self.crosswalks),
+                stop_line=_first_inside(way, self.stop_lines),
+            )
+        lane = min(
+            fitting,
+            key=lambda k: (
+                (fitting[k].distance / rules.match_sigma) ** 2
+                + (fitting[k].angle / rules.match_sigma_angle) ** 2,
+                k,
+            ),
+        )
+        left = lanes.lengths[lane] - fitting[lane].along
+        way = self._way_ahead(lane, pose, fitting[lane].along, reach)
+        connector = bool(lanes.is_connector[lane])
+        crossing = any(lanes.is_connector[k] for k in lanes.successors[lane])
+        sides = [
+            any(lanes.is_connector[k] == connector for k in side)
+            for side in lanes.neighbours[lane]
+        ]
+        return Surroundings(
+            way=way,
+            on_lane=True,
+            in_intersection=connector,
+            intersection=(
+                float(left)
+                if crossing and not connector and left <= reach
+                else np.inf
+            ),
+            crosswalk=_first_inside(way, self.crosswalks),
+            stop_line=_first_inside(way, self.stop_lines),
+            lane_left=sides[0],
+            lane_right=sides[1],
+        )
+
+    def _way_ahead(
+        self, lane: int, pose: np.ndarray, along: float, reach: float
+    ) -> np.ndarray:
+        """The lane ahead of ``pose``, then straight on, 1 m apart."""
+        line = self.lanes.polylines[lane]
+        marks = np.concatenate(
+            ([0.0], np.hypot(*np.diff(line[:, :2], axis=0).T).cumsum())
+        )
+        stops = np.arange(along, min(marks[-1], along + reach), LANE_SPACING)
+        yaws = np.unwrap(line[:, 2])
+        way = np.stack(
+            [
+                np.interp(stops, marks, line[:, 0]),
+                np.interp(stops, marks, line[:, 1]),
+                np.interp(stops, marks, yaws),
+            ],
+            axis=1,
+        )
+        rest = along + reach - marks[-1]
+        if rest > 0:
+            way = np.concatenate((way, straight_way(line[-1], rest)))
+        return way
+
+
+def _first_inside(way: np.ndarray, polygons: Sequence[np.ndarray]) -> float:
+    """Metres along ``way`` to the first polygon, inf where there is none."""
+    first = np.inf
+    low, high = way[:, :2].min(0), way[:, :2].max(0)
+    for polygon in polygons:
+        if (polygon.max(0) < low).any() or (polygon.min(0) > high).any():
+            continue
+        hits = np.flatnonzero(inside(way[:, :2], polygon))
+        if len(hits):
+            first = min(first, hits[0] * LANE_SPACING)
+    return float(first)

@@ -1,0 +1,266 @@
+"""Frames to predict on: from one's own cameras or from an info file.
+
+A frame is a dict with the keys of an element of an info file's ``data_list``
+whose image paths can be opened as they are. A view may hold ``img``, an
+array, in place of the content of ``img_path``.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
+from mmocc.datasets.nuscenes_occ_dataset import NUSCENES_PREFIX
+from mmocc.datasets.sample_error import sample_error
+from mmocc.structures import CAMERAS, MetaAction
+
+OWN_FRAME = 'own-cameras'
+Image = str | os.PathLike | np.ndarray
+# How far a rotation may be from orthonormal; info files hold float32.
+ROTATION_TOLERANCE = 1e-3
+
+
+def camera_frame(
+    images: Mapping[str, Image],
+    intrinsics: Mapping[str, np.ndarray],
+    extrinsics: Mapping[str, np.ndarray],
+    ego_state: Mapping | None = None,
+    past_actions: Sequence[MetaAction | str] = (),
+    cameras: Sequence[str] = CAMERAS,
+    token: str = OWN_FRAME,
+) -> dict:
+    """Make a frame of one's own cameras.
+
+    Args:
+        images (Mapping): By camera name: a path, or an array (H, W, 3) uint8
+            in BGR order, as OpenCV reads images. Undistorted.
+        intrinsics (Mapping): By camera name: (3, 3), in pixels of the image
+            as it is given.
+        extrinsics (Mapping): By camera name: cam2ego (4, 4) in metres, from
+            the camera (x right, y down, z forward) at its exposure to the
+            ego frame (x forward, y left, z up; on the ground below the rear
+            axle) at the moment of prediction. The mounting pose is this
+            where all cameras fire together.
+        ego_state (Mapping, optional): See ``parse_ego_state``. Defaults to
+            None, unknown: the model gets a velocity of 0 and a history that
+            is masked out.
+        past_actions (Sequence): See ``parse_past_actions``. Defaults to (),
+            unknown: the prompt says so.
+        cameras (Sequence[str]): What the model was built for. Defaults to
+            nuScenes' six.
+        token (str): A name for the frame. Defaults to 'own-cameras'.
+
+    Returns:
+        dict: The frame.
+
+    Raises:
+        SampleError: If cameras are missing or unknown, or an image, a matrix
+            or the ego state is malformed.
+    """
+    for what, given in (
+        ('images', images),
+        ('intrinsics', intrinsics),
+        ('extrinsics', extrinsics),
+    ):
+        if set(given) != set(cameras):
+            raise sample_error(
+                token,
+                what,
+                f'the cameras {sorted(given)}',
+                f'the cameras the model was built for, {list(cameras)}',
+                'name every view so and give no others; a model for other '
+                "cameras has them in LoadSurroundImages' `cameras`",
+            )
+    frame = {
+        'token': token,
+        'images': {
+            name: {
+                **_view(token, name, images[name]),
+                'cam2img': _intrinsics(token, name, intrinsics[name]),
+                'cam2ego': _extrinsics(token, name, extrinsics[name]),
+            }
+            for name in cameras
+        },
+        'his_meta_actions': parse_past_actions(token, past_actions),
+        'qa': [],
+    }
+    if ego_state is not None:
+        frame['ego'] = parse_ego_state(token, ego_state)
+    return frame
+
+
+def info_frame(
+    info: Mapping,
+    data_root: str | os.PathLike = '',
+    images_dir: str | os.PathLike | None = None,
+    data_prefix: Mapping[str, str] | None = None,
+) -> dict:
+    """Make a frame of an element of an info file.
+
+    Plain files of mmdet3d 1.1 do as well: what they lack is unknown to the
+    model, as in ``camera_frame``.
+
+    An image is looked for in ``images_dir`` by its file name (also in a
+    folder named after the camera) where that is given. Otherwise it is, in
+    this order, below the camera's folder of ``data_prefix``, at its path
+    below ``data_root``, or right in ``data_root``.
+
+    Args:
+        info (Mapping): The element; is not changed.
+        data_root (str | os.PathLike): A local folder. Defaults to ''.
+        images_dir (str | os.PathLike, optional): Folder of the images.
+            Defaults to None.
+        data_prefix (Mapping, optional): Folder of each camera below
+            ``data_root``; ``img`` stands for the others. Defaults to
+            nuScenes' layout.
+
+    Returns:
+        dict: The frame, with ``occ_path`` below ``data_root`` if it has one.
+
+    Raises:
+        SampleError: If the element is none, or an image is not there.
+    """
+    token = info.get('token', '(unknown)')
+    missing = [key for key in ('token', 'images') if key not in info]
+    missing += [
+        f'images.{name}.img_path'
+        for name, view in info.get('images', {}).items()
+        if 'img_path' not in view
+    ]
+    if missing:
+        raise sample_error(
+            token,
+            'the info file',
+            f'the frame has no {", ".join(missing)}',
+            "mmdet3d's info_version 1.1",
+            'make the file with tools/create_data.py',
+        )
+    root = Path(data_root)
+    prefix = NUSCENES_PREFIX if data_prefix is None else data_prefix
+    frame = dict(info)
+    frame['images'] = {}
+    for name, view in info['images'].items():
+        relative = Path(view['img_path'])
+        folder = prefix.get(name, prefix.get('img', ''))
+        places = [root / folder / relative, root / relative]
+        places.append(root / relative.name)
+        if images_dir is not None:
+            folder = Path(images_dir)
+            places = [folder / relative.name, folder / name / relative.name]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise sample_error(
+                token,
+                f'image of {name}',
+                'no file at ' + ', '.join(map(str, dict.fromkeys(places))),
+                'the image',
+                'correct the data root, or name the folder of the images '
+                '(--images-dir)',
+            )
+        frame['images'][name] = {**view, 'img_path': str(path)}
+    if info.get('occ_path'):
+        frame['occ_path'] = str(root / info['occ_path'])
+    frame.setdefault('his_meta_actions', [])
+    frame.setdefault('qa', [])
+    return frame
+
+
+def read_views(frame: Mapping, cameras: Sequence[str]) -> list[np.ndarray]:
+    """The images of a frame at their own size, (H, W, 3) uint8 RGB.
+
+    Args:
+        frame (Mapping): The frame, which a model has accepted.
+        cameras (Sequence[str]): The order.
+    """
+    images = []
+    for name in cameras:
+        view = frame['images'][name]
+        image = view.get('img')
+        if image is None:
+            image = cv2.imread(
+                view['img_path'],
+                cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+            )
+        images.append(np.ascontiguousarray(image[..., ::-1]))
+    return images
+
+
+def _view(token: str, name: str, image: Image) -> dict:
+    if isinstance(image, str | os.PathLike):
+        return {'img_path': os.fspath(image)}
+    shape, dtype = np.shape(image), getattr(image, 'dtype', None)
+    if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8 or 0 in shape:
+        raise sample_error(
+            token,
+            f'image of {name}',
+            f'a {type(image).__name__} of shape {shape} and type {dtype}',
+            'a path, or an array (height, width, 3) of uint8, BGR',
+            'convert the image',
+        )
+    return {'img_path': '', 'img': image}
+
+
+def _intrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
+    """Pinhole intrinsics (3, 3), checked."""
+    intrinsics = _matrix(matrix)
+    right = (
+        intrinsics.shape == (3, 3)
+        and np.isfinite(intrinsics).all()
+        and np.array_equal(intrinsics[2], [0, 0, 1])
+        and (np.diag(intrinsics) > 0).all()
+    )
+    if not right:
+        raise sample_error(
+            token,
+            f'intrinsics of {name}',
+            _describe(matrix),
+            '3 x 3 finite numbers [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in '
+            'pixels of the image as given',
+            'correct the calibration (of a larger matrix, take the upper '
+            'left 3 x 3)',
+        )
+    return intrinsics
+
+
+def _extrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
+    """A rigid motion (4, 4), checked."""
+    extrinsics = _matrix(matrix)
+    right = (
+        extrinsics.shape == (4, 4)
+        and np.isfinite(extrinsics).all()
+        and np.array_equal(extrinsics[3], [0, 0, 0, 1])
+    )
+    if right:
+        rotation = extrinsics[:3, :3]
+        error = np.abs(rotation @ rotation.T - np.eye(3)).max()
+        right = error < ROTATION_TOLERANCE and np.linalg.det(rotation) > 0
+    if not right:
+        raise sample_error(
+            token,
+            f'extrinsics of {name}',
+            _describe(matrix),
+            'cam2ego, 4 x 4 finite numbers: a rotation without scale or '
+            'mirror, a translation in metres, and the last row 0 0 0 1',
+            'correct the calibration',
+        )
+    return extrinsics
+
+
+def _matrix(matrix: np.ndarray) -> np.ndarray:
+    """As float64; empty where it is no matrix of numbers."""
+    try:
+        return np.asarray(matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.zeros(0)
+
+
+def _describe(matrix: np.ndarray) -> str:
+    values = _matrix(matrix)
+    if values.ndim != 2:
+        return f'no matrix of numbers: {matrix!r:.80}'
+    if not np.isfinite(values).all():
+        return f'values that are not finite in a matrix {values.shape}'
+    return f'a matrix of shape {values.shape}: {values.round(3).tolist()}'

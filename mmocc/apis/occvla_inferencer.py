@@ -1,0 +1,225 @@
+"""``OccVLAInferencer``: predictions for frames, with no ground truth."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+from mmocc.apis.frames import Image, camera_frame
+from mmocc.apis.pipeline import build_inference_pipeline, expected_cameras
+from mmocc.apis.prediction import prediction_dict
+from mmocc.apis.weights import load_weights
+from mmocc.datasets.sample_error import sample_error
+from mmocc.registry import INFERENCERS, MODELS
+from mmocc.structures import MetaAction, OccDataSample
+from mmocc.utils.config import ConfigError, load_config
+
+
+@INFERENCERS.register_module()
+class OccVLAInferencer:
+    """Runs OccVLA on one's own cameras or on frames of an info file.
+
+    The pipeline is the config's test pipeline without its loaders of ground
+    truth, so a frame gets the predictions that evaluation would give it.
+    The meta-action question is always asked. A config without a planner
+    gives no ``pred_ego``, one without an occupancy head (or with
+    ``predict_occupancy=False``) no ``pred_occ``.
+
+    .. code-block:: python
+
+        inferencer = OccVLAInferencer('CONFIG.py', 'epoch_10.pth', 'cuda')
+        result = inferencer(
+            images, intrinsics, extrinsics, {'velocity': 5.2},
+            questions=['Are there any pedestrians?'],
+        )
+        result['trajectory'], result['meta_action'], result['answers']
+
+    mmengine's ``BaseInferencer`` is no base of this class: it looks models up
+    by name on the network and loads checkpoints without ``weights_only``.
+
+    Args:
+        model (str | os.PathLike | Config): A config.
+        weights (str | os.PathLike, optional): Checkpoint of the whole model,
+            loaded with ``weights_only=True``. Defaults to None: what the
+            config itself loads, random otherwise.
+        device (str): 'cpu', 'cuda' or 'cuda:N'. Defaults to 'cpu'.
+
+    Raises:
+        ConfigError: If the config or its pipeline cannot be used, or there is
+            no such device.
+        CheckpointError: If the weights are not those of this model.
+        FileNotFoundError: If there are no weights.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike | Config,
+        weights: str | os.PathLike | None = None,
+        device: str = 'cpu',
+    ) -> None:
+        self.cfg = model if isinstance(model, Config) else load_config(model)
+        if device.startswith('cuda') and not torch.cuda.is_available():
+            raise ConfigError(
+                f'the device is {device!r}, but torch sees no GPU; use '
+                "'cpu', or find out why with tools/doctor.py"
+            )
+        init_default_scope(self.cfg.get('default_scope', 'mmocc'))
+        transforms = build_inference_pipeline(self.cfg)
+        self.cameras = expected_cameras(transforms)
+        self.pipeline = Compose(transforms)
+        self.model = MODELS.build(self.cfg.model)
+        if weights is not None:
+            load_weights(self.model, weights)
+        else:
+            MMLogger.get_current_instance().warning(
+                'no weights are given: all that the config does not load '
+                'itself is random, and so are the predictions'
+            )
+        self.model.to(device).eval()
+
+    def __call__(
+        self,
+        images: Mapping[str, Image],
+        intrinsics: Mapping[str, np.ndarray],
+        extrinsics: Mapping[str, np.ndarray],
+        ego_state: Mapping | None = None,
+        past_actions: Sequence[MetaAction | str] = (),
+        questions: Sequence[str] | str = (),
+        return_datasample: bool = False,
+    ) -> dict | OccDataSample:
+        """Predict for a frame of one's own cameras.
+
+        Args:
+            images (Mapping): See ``camera_frame``, as for the next four.
+            intrinsics (Mapping): By camera name, (3, 3).
+            extrinsics (Mapping): By camera name, cam2ego (4, 4).
+            ego_state (Mapping, optional): ``velocity`` in m/s at least.
+            past_actions (Sequence): Oldest first.
+            questions (Sequence[str] | str): Asked besides the meta-action.
+            return_datasample (bool): Return the sample, with the occupancy
+                grid, and not plain values. Defaults to False.
+
+        Returns:
+            dict | OccDataSample: See ``prediction_dict``.
+        """
+        frame = camera_frame(
+            images,
+            intrinsics,
+            extrinsics,
+            ego_state,
+            past_actions,
+            self.cameras,
+        )
+        samples = self.predict([frame], questions)
+        return (
+            samples[0] if return_datasample else self.postprocess(samples)[0]
+        )
+
+    def predict(
+        self,
+        frames: Iterable[Mapping],
+        questions: Sequence[str] | str | None = None,
+        batch_size: int = 1,
+    ) -> list[OccDataSample]:
+        """Predict for frames.
+
+        Args:
+            frames (Iterable[Mapping]): From ``camera_frame`` or
+                ``info_frame``.
+            questions (Sequence[str] | str, optional): Asked on each frame
+                besides the meta-action. Defaults to None: those in the
+                frame's own ``qa``, whose answers are kept as ``gt_text`` and
+                not read.
+            batch_size (int): Frames at a time. Defaults to 1.
+
+        Returns:
+            list[OccDataSample]: On the CPU, with ``pred_meta``, ``pred_text``
+            and, by model, ``pred_ego`` and ``pred_occ``. ``gt_ego`` holds the
+            ego motion that the model got.
+
+        Raises:
+            SampleError: If a frame or a question cannot be used.
+        """
+        frames, samples = list(frames), []
+        for start in range(0, len(frames), batch_size):
+            batch = frames[start : start + batch_size]
+            samples += self.forward(self.preprocess(batch, questions))
+        return samples
+
+    def preprocess(
+        self,
+        frames: Sequence[Mapping],
+        questions: Sequence[str] | str | None = None,
+    ) -> dict:
+        """Run the pipeline on frames and collate them.
+
+        Args:
+            frames (Sequence[Mapping]): A batch.
+            questions (Sequence[str] | str, optional): As for ``predict``.
+
+        Returns:
+            dict: ``inputs`` and ``data_samples``, as a loader hands them out.
+        """
+        return pseudo_collate(
+            [self.pipeline(self._prepare(f, questions)) for f in frames]
+        )
+
+    @torch.no_grad()
+    def forward(self, batch: dict) -> list[OccDataSample]:
+        """Run the model on a batch.
+
+        Args:
+            batch (dict): From ``preprocess``.
+
+        Returns:
+            list[OccDataSample]: With predictions, on the CPU.
+        """
+        return [sample.cpu() for sample in self.model.test_step(batch)]
+
+    def postprocess(self, samples: Sequence[OccDataSample]) -> list[dict]:
+        """Predictions as plain values, see ``prediction_dict``."""
+        return [prediction_dict(sample) for sample in samples]
+
+    def _prepare(
+        self, frame: Mapping, questions: Sequence[str] | str | None
+    ) -> dict:
+        """A copy of a frame with the questions to ask, checked."""
+        token = frame['token']
+        missing = [
+            name for name in self.cameras if name not in frame['images']
+        ]
+        if missing:
+            raise sample_error(
+                token,
+                'the cameras',
+                f'{sorted(frame["images"])} without {missing}',
+                f'those the model was built for, {list(self.cameras)}',
+                'add the views, or train a model for the cameras you have '
+                "(LoadSurroundImages' `cameras` and the bridge's `num_views` "
+                'in the config)',
+            )
+        frame = dict(frame)
+        if questions is not None:
+            if isinstance(questions, str):
+                questions = [questions]
+            for question in questions:
+                if not question.strip():
+                    raise sample_error(
+                        token,
+                        'the questions',
+                        f'{question!r} among {list(questions)}',
+                        'words',
+                        'leave the empty question out',
+                    )
+            frame['qa'] = [dict(question=q, answer='') for q in questions]
+        if 'ego' not in frame and getattr(self.model, 'planner', None):
+            MMLogger.get_current_instance().warning(
+                f'frame {token}: the ego motion is unknown; the planner takes '
+                'the car to stand still and has no past poses'
+            )
+        return frame

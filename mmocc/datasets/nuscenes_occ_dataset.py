@@ -1,0 +1,297 @@
+"""nuScenes key frames with occupancy, ego motion and language."""
+
+import os.path as osp
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from mmdet3d.datasets import NuScenesDataset
+from mmengine.logging import MMLogger
+
+from mmocc.datasets.sample_error import sample_error
+from mmocc.registry import DATASETS
+from mmocc.structures import CAMERAS, OCC3D_CLASSES, OCC3D_PALETTE
+from mmocc.utils.info_file import load_info_file
+
+# Where nuScenes keeps its key frames below the data root.
+NUSCENES_PREFIX = {
+    'pts': 'samples/LIDAR_TOP',
+    'sweeps': 'sweeps/LIDAR_TOP',
+    **{camera: f'samples/{camera}' for camera in CAMERAS},
+}
+
+# What `filter_cfg = dict(require=[...])` may ask of a frame.
+REQUIREMENTS: dict[str, Callable[[dict], bool]] = {
+    'occ': lambda info: bool(info.get('occ_path')),
+    'future': lambda info: bool(all(info['ego']['fut_mask'])),
+    'meta_action': lambda info: info['meta_action'] is not None,
+    'cot': lambda info: bool(info['cot']),
+    'qa': lambda info: bool(info['qa']),
+    'text': lambda info: bool(info['cot'] or info['qa']),
+}
+
+
+@DATASETS.register_module()
+class NuScenesOccDataset(NuScenesDataset):
+    """Key frames of nuScenes, or of anything with the same info file.
+
+    An item holds all that the info file says about the frame, under the same
+    keys (geometry in the canonical frame, see ``OccDataSample``); transforms
+    turn it into a sample. A frame without boxes is kept, and an info file
+    without any ground truth serves for inference.
+
+    Boxes and voxels share Occ3D's class ids: box labels are renamed by class
+    name when the file is read (a car is 4 in both).
+
+    Args:
+        ann_file (str): The info file, relative to ``data_root``.
+        data_root (str): Root of the data set. ``occ_path`` in the info file
+            is relative to it. Defaults to ''.
+        pipeline (Sequence[dict | Callable]): Transforms. Defaults to ().
+        data_prefix (Mapping[str, str], optional): Folder of each sensor
+            below ``data_root``; the key ``img`` stands for cameras that are
+            not named. Defaults to nuScenes' layout.
+        modality (Mapping[str, bool], optional): ``use_camera`` and
+            ``use_lidar``, whose paths get their folder. Defaults to cameras
+            alone.
+        load_boxes (bool): Whether items carry mmdet3d's ``ann_info``
+            (``eval_ann_info`` in test mode) for transforms that want boxes.
+            The raw ``instances`` are always there. Defaults to False.
+        test_mode (bool): mmengine's flag. Defaults to False.
+        filter_cfg (Mapping, optional): ``dict(require=[...])`` keeps the
+            frames that have all the parts named, out of ``occ``, ``future``
+            (all steps), ``meta_action``, ``cot``, ``qa`` and ``text`` (one
+            of the latter two). Defaults to None, every frame.
+        num_history (int): Key frames before each frame that transforms get
+            to see, as ``history``: infos, the nearest first, None where the
+            scene has none. Defaults to 0.
+        num_future (int): Likewise after it, as ``future``; ground truth
+            alone may be made of these. Defaults to 0.
+        indices (int | Sequence[int], optional): Keep the first so many, or
+            these, frames. Defaults to None.
+        metainfo (dict, optional): Additions to ``METAINFO``.
+        serialize_data (bool): Whether worker processes share one packed copy
+            of the infos. Defaults to True.
+        lazy_init (bool): Whether to leave the file unread at first. Defaults
+            to False.
+    """
+
+    METAINFO = {
+        'classes': OCC3D_CLASSES,
+        'palette': OCC3D_PALETTE,
+        'version': NuScenesDataset.METAINFO['version'],
+    }
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        pipeline: Sequence[dict | Callable] = (),
+        data_prefix: Mapping[str, str] | None = None,
+        modality: Mapping[str, bool] | None = None,
+        load_boxes: bool = False,
+        test_mode: bool = False,
+        filter_cfg: Mapping | None = None,
+        num_history: int = 0,
+        num_future: int = 0,
+        indices: int | Sequence[int] | None = None,
+        metainfo: dict | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+    ) -> None:
+        self.load_boxes = load_boxes
+        self.num_history, self.num_future = num_history, num_future
+        self._draw = torch.zeros(2, dtype=torch.int64)  # seed, epoch
+        super().__init__(
+            data_root=data_root,
+            ann_file=ann_file,
+            pipeline=list(pipeline),
+            data_prefix=dict(
+                NUSCENES_PREFIX if data_prefix is None else data_prefix
+            ),
+            modality=dict(
+                {'use_camera': True} if modality is None else modality
+            ),
+            filter_empty_gt=False,
+            load_eval_anns=load_boxes,
+            test_mode=test_mode,
+            filter_cfg=filter_cfg,
+            indices=indices,
+            metainfo=metainfo,
+            serialize_data=serialize_data,
+            lazy_init=lazy_init,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Read the info file.
+
+        Raises:
+            SampleError: If a frame lacks what every frame needs, or names a
+                class that nobody knows.
+        """
+        content = load_info_file(self.ann_file)
+        metainfo = dict(content['metainfo'])
+        categories = metainfo.pop('categories', None)
+        if categories is None:
+            names = NuScenesDataset.METAINFO['classes']
+            categories = {name: index for index, name in enumerate(names)}
+        self._occ3d_ids = {
+            index: OCC3D_CLASSES.index(name)
+            for name, index in categories.items()
+            if name in OCC3D_CLASSES
+        }
+        self._occ3d_ids[-1] = -1
+        for key, value in metainfo.items():
+            self._metainfo.setdefault(key, value)
+        return [self.parse_data_info(info) for info in content['data_list']]
+
+    def parse_data_info(self, info: dict) -> dict:
+        """Check a frame, complete its paths, rename its box labels."""
+        token = info.get('token', '(unknown)')
+        for key in ('token', 'images'):
+            if key not in info:
+                raise sample_error(
+                    token,
+                    self.ann_file,
+                    f'a frame has no {key!r}',
+                    "mmdet3d's info_version 1.1",
+                    'make the file with tools/create_data.py',
+                )
+        # Boxes in each image: nobody here reads them, and they are large.
+        info.pop('cam_instances', None)
+        info['instances'] = [
+            self._rename_labels(token, instance)
+            for instance in info.get('instances', ())
+        ]
+        if info.get('occ_path'):
+            info['occ_path'] = osp.join(self.data_root, info['occ_path'])
+        return super().parse_data_info(info)
+
+    def _rename_labels(self, token: str, instance: dict) -> dict:
+        """Spell the labels of a box as Occ3D ids, -1 for ignored boxes."""
+        instance = dict(instance)
+        for key in ('bbox_label', 'bbox_label_3d'):
+            label = instance.get(key, -1)
+            if label not in self._occ3d_ids:
+                raise sample_error(
+                    token,
+                    self.ann_file,
+                    f'a box has the unknown class id {label} in {key!r}',
+                    f'one of {sorted(self._occ3d_ids)}',
+                    "correct the labels, or `metainfo['categories']` (class "
+                    'name to id) of the file',
+                )
+            instance[key] = self._occ3d_ids[label]
+        return instance
+
+    def parse_ann_info(self, info: dict) -> dict:
+        """Boxes as mmdet3d's transforms want them, if asked for."""
+        if self.load_boxes:
+            return super().parse_ann_info(info)
+        # mmdet3d prints how many boxes of each class it has seen.
+        for instance in info['instances']:
+            if instance['bbox_label_3d'] >= 0:
+                self.num_ins_per_cat[instance['bbox_label_3d']] += 1
+        return {}
+
+    def filter_data(self) -> list[dict]:
+        """Keep the frames that have what ``filter_cfg`` requires.
+
+        Raises:
+            ValueError: If a requirement is unknown, the file lacks a part
+                altogether, or no frame is left.
+        """
+        required = (self.filter_cfg or {}).get('require', ())
+        unknown = sorted(set(required) - set(REQUIREMENTS))
+        if unknown:
+            raise ValueError(
+                f'filter_cfg requires {unknown}; expected names out of '
+                f'{sorted(REQUIREMENTS)}'
+            )
+        try:
+            kept = [
+                info
+                for info in self.data_list
+                if all(REQUIREMENTS[name](info) for name in required)
+            ]
+        except KeyError as error:
+            raise ValueError(
+                f'filter_cfg requires {list(required)}, but the frames of '
+                f'{self.ann_file} have no key {error}; make the file with '
+                'tools/create_data.py, or ask for less'
+            ) from error
+        if not kept:
+            raise ValueError(
+                f'none of the {len(self.data_list)} frames of '
+                f'{self.ann_file} has all of {list(required)} '
+                '(filter_cfg.require); ask for less, or use another file'
+            )
+        if len(kept) < len(self.data_list):
+            MMLogger.get_current_instance().info(
+                f'{len(kept)} of {len(self.data_list)} frames of '
+                f'{self.ann_file} have all of {list(required)}'
+            )
+        return kept
+
+    def prepare_data(self, index: int) -> dict:
+        """Run the pipeline on a frame.
+
+        ``results['draw']`` holds the run's seed and the epoch; random
+        transforms draw from these two and the sample token alone, so what
+        they do depends neither on the number of workers or processes nor on
+        whether a run was interrupted.
+        """
+        results = self.get_data_info(index)
+        results['draw'] = tuple(self._draw.tolist())
+        results['box_type_3d'] = self.box_type_3d
+        results['box_mode_3d'] = self.box_mode_3d
+        if self.num_history:
+            results['history'] = [
+                self.get_neighbour(index, -age)
+                for age in range(1, self.num_history + 1)
+            ]
+        if self.num_future:
+            results['future'] = [
+                self.get_neighbour(index, step)
+                for step in range(1, self.num_future + 1)
+            ]
+        return self.pipeline(results)
+
+    def set_draw(self, seed: int, epoch: int) -> None:
+        """Announce an epoch to all processes that hold this data set.
+
+        The first call must come before loader processes start: from then on
+        they share the numbers.
+
+        Args:
+            seed (int): The run's seed.
+            epoch (int): From 0.
+        """
+        self._draw.share_memory_()
+        self._draw[0], self._draw[1] = seed, epoch
+
+    def get_neighbour(self, index: int, offset: int) -> dict | None:
+        """Find a frame of the same scene by its distance in key frames.
+
+        Args:
+            index (int): The frame to start from.
+            offset (int): Key frames (0.5 s each); negative for the past.
+
+        Returns:
+            dict or None: The info of that frame; None beyond the ends of
+            the scene, where the frame was filtered out, and where the file
+            does not tell scenes apart.
+        """
+        here = self.get_data_info(index)
+        if offset == 0:
+            return here
+        if 'scene_token' not in here:
+            return None
+        wanted = (here['scene_token'], here['frame_idx'] + offset)
+        # Frames lie in order, so filters can only bring them closer.
+        for candidate in range(index + offset, index, 1 if offset < 0 else -1):
+            if not 0 <= candidate < len(self):
+                continue
+            info = self.get_data_info(candidate)
+            if (info['scene_token'], info['frame_idx']) == wanted:
+                return info
+        return None

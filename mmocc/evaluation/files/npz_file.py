@@ -1,0 +1,286 @@
+"""Read npz files whose arrays do not fit into memory.
+
+A split's occupancy is gigabytes, so arrays are read frame by frame out of the
+archive. Each file's checksums are verified to the end before any score
+leaves: a damaged or cut-off file is an error, never a smaller evaluation.
+"""
+
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.lib import format as npy
+
+from mmocc.evaluation.files.errors import ResultFileError, shorten
+
+TOKENS = 'tokens'
+_CHUNK = 1 << 20
+# What reading a damaged archive may raise.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError)
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What an array is, before it is read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class NpzFile:
+    """An npz file with arrays whose first axis counts samples.
+
+    Args:
+        path (Path): Written by ``numpy.savez``, ``numpy.savez_compressed`` or
+            :class:`GridFileWriter`.
+
+    Raises:
+        ResultFileError: There is no such file, or it is no npz file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except OSError as error:
+            raise ResultFileError(
+                path, f'cannot be read ({error.strerror})'
+            ) from error
+        except zipfile.BadZipFile as error:
+            raise ResultFileError(
+                path,
+                f'is cut off or no npz file ({error}); write it with '
+                'numpy.savez_compressed or mmocc.evaluation.files',
+            ) from error
+        self._sources: list[FrameSource] = []
+        self.names = tuple(
+            name.removesuffix('.npy')
+            for name in self._archive.namelist()
+            if name.endswith('.npy')
+        )
+
+    def __enter__(self) -> 'NpzFile':
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for source in self._sources:
+            source.close()
+        self._archive.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def require(self, *names: str) -> None:
+        """Raise unless all of these arrays are there."""
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            raise ResultFileError(
+                self.path,
+                f'lacks {missing}; it holds {sorted(self.names)}',
+            )
+
+    def _open(self, name: str) -> tuple[zipfile.ZipExtFile, ArrayHeader]:
+        """The member behind its header, and the header."""
+        self.require(name)
+        member = self._archive.open(f'{name}.npy')
+        try:
+            version = npy.read_magic(member)
+            read = (
+                npy.read_array_header_1_0
+                if version == (1, 0)
+                else npy.read_array_header_2_0
+            )
+            shape, fortran, dtype = read(member)
+        except _DAMAGE as error:
+            raise ResultFileError(
+                self.path, f'is damaged ({error})', name
+            ) from error
+        if dtype.hasobject:
+            raise ResultFileError(
+                self.path,
+                'holds Python objects, which can run code when they are '
+                'read; save arrays of numbers or of strings',
+                name,
+            )
+        if fortran and len(shape) > 1:
+            raise ResultFileError(
+                self.path,
+                'is stored column by column; save '
+                'numpy.ascontiguousarray(...) of it',
+                name,
+            )
+        return member, ArrayHeader(shape, dtype)
+
+    def header(self, name: str) -> ArrayHeader:
+        """Shape and type of an array."""
+        member, header = self._open(name)
+        member.close()
+        return header
+
+    def array(self, name: str) -> np.ndarray:
+        """A whole array; for small ones."""
+        member, header = self._open(name)
+        with member:
+            count = int(np.prod(header.shape, dtype=np.int64))
+            data = self._read(member, name, count * header.dtype.itemsize)
+            self._finish(member, name)
+        return np.frombuffer(data, header.dtype).reshape(header.shape).copy()
+
+    def frames(self, name: str) -> 'FrameSource':
+        """An array to be read frame by frame."""
+        source = FrameSource(self, name)
+        self._sources.append(source)
+        return source
+
+    def _read(self, member: zipfile.ZipExtFile, name: str, size: int) -> bytes:
+        """Exactly ``size`` bytes of a member."""
+        try:
+            data = member.read(size)
+        except _DAMAGE as error:
+            raise ResultFileError(
+                self.path, f'is damaged ({error})', name
+            ) from error
+        if len(data) < size:
+            raise ResultFileError(
+                self.path, 'ends before its last sample', name
+            )
+        return data
+
+    def _finish(self, member: zipfile.ZipExtFile, name: str) -> None:
+        """Read to the member's end, where its checksum is compared."""
+        try:
+            left = len(member.read(1))
+        except _DAMAGE as error:
+            raise ResultFileError(
+                self.path, f'is damaged ({error})', name
+            ) from error
+        if left:
+            raise ResultFileError(
+                self.path, 'goes on behind its last sample', name
+            )
+
+    def finish(self) -> None:
+        """Read what is left of every opened array, and check it."""
+        for source in self._sources:
+            source.finish()
+
+    def tokens(self) -> tuple[str, ...] | None:
+        """The sample tokens, or None where the file has none.
+
+        Raises:
+            ResultFileError: They are no strings, empty or not unique.
+        """
+        if TOKENS not in self:
+            return None
+        header = self.header(TOKENS)
+        if header.dtype.kind not in 'US' or len(header.shape) != 1:
+            raise ResultFileError(
+                self.path,
+                f'is {header.dtype} of shape {header.shape}, expected (N,) '
+                'strings',
+                TOKENS,
+            )
+        array = self.array(TOKENS)
+        if header.dtype.kind == 'S':
+            array = np.char.decode(array, 'utf-8')
+        tokens = tuple(str(token) for token in array)
+        check_tokens(self.path, tokens)
+        return tokens
+
+
+def check_tokens(path: Path, tokens: Sequence[str]) -> None:
+    """Raise unless every token is there and there only once."""
+    if '' in tokens:
+        raise ResultFileError(
+            path, 'is empty', TOKENS, f'number {tokens.index("")}'
+        )
+    seen: set[str] = set()
+    again = [t for t in tokens if t in seen or seen.add(t)]
+    if again:
+        raise ResultFileError(
+            path, f'is there more than once: {shorten(again)}', TOKENS
+        )
+
+
+class FrameSource:
+    """One array of an npz file, frame by frame.
+
+    In order, frames stream out of the archive. The first frame that is asked
+    for out of order unpacks the array into a temporary file, from which any
+    frame can be read; memory holds one frame either way.
+    """
+
+    def __init__(self, file: NpzFile, name: str) -> None:
+        self._file, self.name = file, name
+        self._member, header = file._open(name)
+        if not header.shape:
+            raise ResultFileError(
+                file.path,
+                'is a single number, expected one entry per sample',
+                name,
+            )
+        self.count, self.shape = header.shape[0], header.shape[1:]
+        self.dtype = header.dtype
+        self._size = self.dtype.itemsize * int(
+            np.prod(self.shape, dtype=np.int64)
+        )
+        self._next = 0
+        self._unpacked: np.memmap | None = None
+        self._spill = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        """Frame number ``place``."""
+        if self._unpacked is None and place != self._next:
+            self._unpack()
+        if self._unpacked is not None:
+            return np.array(self._unpacked[place])
+        data = self._file._read(self._member, self.name, self._size)
+        self._next += 1
+        return np.frombuffer(data, self.dtype).reshape(self.shape)
+
+    def _unpack(self) -> None:
+        """Write the whole array to a temporary file."""
+        self._member.close()
+        self._member, _ = self._file._open(self.name)
+        self._spill = tempfile.TemporaryFile()
+        left = self._size * self.count
+        while left:
+            data = self._file._read(self._member, self.name, min(left, _CHUNK))
+            self._spill.write(data)
+            left -= len(data)
+        self._file._finish(self._member, self.name)
+        self._spill.flush()
+        self._unpacked = np.memmap(
+            self._spill,
+            dtype=self.dtype,
+            mode='r',
+            shape=(self.count, *self.shape),
+        )
+
+    def finish(self) -> None:
+        """Check the rest of the array against its checksum."""
+        if self._unpacked is not None:
+            return
+        while self._next < self.count:
+            self[self._next]
+        self._file._finish(self._member, self.name)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._member.close()
+        self._unpacked = None
+        if self._spill is not None:
+            self._spill.close()

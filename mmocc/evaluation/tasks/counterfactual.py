@@ -1,0 +1,95 @@
+"""``counterfactual``: what would happen along a trajectory, JSON lines."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from mmocc.evaluation.files import ResultFileError, name_of
+from mmocc.evaluation.functional.counterfactual import (
+    Extractor,
+    counterfactual_counts,
+    counterfactual_scores,
+    keyword_extractor,
+)
+from mmocc.evaluation.tasks.evaluation import Evaluation, choose
+from mmocc.evaluation.tasks.texts import TextPair
+
+TASK = 'counterfactual'
+PRESETS = {'keywords': 'OmniDrive, categories by a rule of keywords'}
+
+
+def find_extractor(name: str) -> Extractor:
+    """The built-in extractor, or ``package.module:function``.
+
+    Raises:
+        ValueError: There is no such function.
+    """
+    if name in PRESETS:
+        return keyword_extractor
+    module, _, function = name.partition(':')
+    try:
+        found = getattr(import_module(module), function or '', None)
+    except ImportError as error:
+        raise ValueError(
+            f'the extractor {name!r} cannot be imported: {error}'
+        ) from error
+    if not callable(found):
+        raise ValueError(
+            f'the extractor is {name!r}, expected "keywords" or '
+            '"package.module:function", a function from a text to a set of '
+            'categories'
+        )
+    return found
+
+
+def evaluate(
+    pred_path: Path, truth_path: Path, presets: Sequence[str] = ()
+) -> Evaluation:
+    """Score answers about trajectories.
+
+    Args:
+        pred_path (Path): JSON lines of ``token``, ``question`` (with the
+            trajectory) and ``answer``.
+        truth_path (Path): JSON lines of ``token``, ``question`` and
+            ``labels``, a list of categories.
+        presets (Sequence[str]): ``keywords``, or the extractor as
+            ``package.module:function``. Defaults to ``keywords``.
+
+    Raises:
+        ResultFileError: The files cannot be compared in full.
+        ValueError: An extractor cannot be found.
+    """
+    named = [name for name in presets if ':' in name]
+    chosen = named or choose(presets, PRESETS, list(PRESETS))
+    pair = TextPair(pred_path, truth_path, ('token', 'question'))
+    results, about = {}, {}
+    for name in chosen:
+        extract = find_extractor(name)
+        total = counterfactual_counts([])
+        for said, true in pair:
+            labels = true.values.get('labels')
+            if not isinstance(labels, list):
+                raise ResultFileError(
+                    truth_path,
+                    f'is {labels!r} on line {true.number}, expected a list '
+                    'of categories',
+                    'labels',
+                    name_of(true),
+                )
+            with pair.naming(true, 'labels'):
+                total.update(
+                    counterfactual_counts(
+                        [(pair.answer(said), labels)], extract
+                    )
+                )
+        results[name] = counterfactual_scores(total)
+        about[name] = {
+            'source': PRESETS.get(name, 'OmniDrive, another extractor'),
+            'extractor': name,
+        }
+    return Evaluation(
+        TASK,
+        results,
+        about,
+        ['published figures let a GPT name the categories'],
+    )

@@ -1,0 +1,140 @@
+"""One layer of the sparse occupancy encoder."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import bias_init_with_prob
+from torch import Tensor, nn
+
+from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
+from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
+from mmocc.models.encoders.point_sets import centre_and_spread
+from mmocc.models.encoders.spatial_attention import SpatialAttention
+from mmocc.models.encoders.view_sampling import CameraViews
+
+
+class SparseOccLayer(nn.Module):
+    """Look, compare with other queries, and put out new points.
+
+    The order is that of OPUS (Wang et al., NeurIPS 2024): position code,
+    sampling, mixing, attention, feed-forward. New points have no ancestors
+    among the old ones: all start from the centre of the query's old points.
+
+    Whatever says where something is, the position code, offsets and new
+    points, is computed in float32 also under autocast.
+
+    Args:
+        embed_dims (int): Width D.
+        in_points (int): Points of a query that enter.
+        out_points (int): Points R of a query that leave.
+        num_classes (int): K, without free space.
+        point_range (Sequence[float]): x, y, z minimum, then maximum, metres;
+            the position code is linear in it.
+        sampling (AdaptiveSampling): Reads the images.
+        mixing (AdaptiveMixing): Turns what was read into an update.
+        attention (SpatialAttention): Among queries.
+        ffn_dims (int): Hidden width of the feed-forward network.
+        dropout (float): In the feed-forward network.
+        reg_scale (float): Metres of a new point's offset at an output of 1.
+        class_prior (float): Probability of each class at the start.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        in_points: int,
+        out_points: int,
+        num_classes: int,
+        point_range: Sequence[float],
+        sampling: AdaptiveSampling,
+        mixing: AdaptiveMixing,
+        attention: SpatialAttention,
+        ffn_dims: int,
+        dropout: float,
+        reg_scale: float,
+        class_prior: float,
+    ) -> None:
+        super().__init__()
+        self.out_points = out_points
+        self.reg_scale = reg_scale
+        limits = torch.tensor(point_range, dtype=torch.get_default_dtype())
+        self.register_buffer('low', limits[:3], persistent=False)
+        self.register_buffer('size', limits[3:] - limits[:3], persistent=False)
+
+        self.position = nn.Sequential(
+            *_linear_norm_relu(3 * in_points, embed_dims),
+            *_linear_norm_relu(embed_dims, embed_dims),
+        )
+        self.sampling = sampling
+        self.mixing = mixing
+        self.attention = attention
+        self.ffn = nn.Sequential(
+            nn.Linear(embed_dims, ffn_dims),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(ffn_dims, embed_dims),
+            nn.Dropout(dropout),
+        )
+        self.mixing_norm = nn.LayerNorm(embed_dims)
+        self.attention_norm = nn.LayerNorm(embed_dims)
+        self.ffn_norm = nn.LayerNorm(embed_dims)
+        self.offset_branch = nn.Sequential(
+            nn.Linear(embed_dims, embed_dims),
+            nn.ReLU(),
+            nn.Linear(embed_dims, embed_dims),
+            nn.ReLU(),
+            nn.Linear(embed_dims, 3 * out_points),
+        )
+        self.class_branch = nn.Sequential(
+            *_linear_norm_relu(embed_dims, embed_dims),
+            *_linear_norm_relu(embed_dims, embed_dims),
+            nn.Linear(embed_dims, num_classes * out_points),
+        )
+        nn.init.constant_(
+            self.class_branch[-1].bias, bias_init_with_prob(class_prior)
+        )
+
+    def forward(
+        self, features: Tensor, points: Tensor, views: CameraViews
+    ) -> tuple[Tensor, Tensor]:
+        """Refine.
+
+        Args:
+            features (Tensor): (B, Q, D).
+            points (Tensor): (B, Q, in_points, 3) metres.
+            views (CameraViews): The cameras.
+
+        Returns:
+            tuple[Tensor, Tensor]: Features (B, Q, D) and new points
+            (B, Q, R, 3) in metres.
+        """
+        features = features + self._encode(points)
+        sampled = self.sampling(features, points, views)
+        features = self.mixing_norm(features + self.mixing(features, sampled))
+        centre, _ = centre_and_spread(points)
+        features = self.attention_norm(
+            features + self.attention(features, centre)
+        )
+        features = self.ffn_norm(features + self.ffn(features))
+        return features, self._spawn(features, centre)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, Q, R, K) of the new points of (B, Q, D) features."""
+        logits = self.class_branch(features).to(features.dtype)
+        return logits.unflatten(-1, (self.out_points, -1))
+
+    def _encode(self, points: Tensor) -> Tensor:
+        """Position code of all points of each query, (B, Q, D)."""
+        with torch.autocast(points.device.type, enabled=False):
+            return self.position(((points - self.low) / self.size).flatten(2))
+
+    def _spawn(self, features: Tensor, centre: Tensor) -> Tensor:
+        """New points (B, Q, R, 3) around (B, Q, 3) centres."""
+        with torch.autocast(features.device.type, enabled=False):
+            offset = self.offset_branch(features.to(centre.dtype))
+            offset = offset.unflatten(-1, (self.out_points, 3))
+            return centre[:, :, None] + self.reg_scale * offset
+
+
+def _linear_norm_relu(in_dims: int, out_dims: int) -> list[nn.Module]:
+    return [nn.Linear(in_dims, out_dims), nn.LayerNorm(out_dims), nn.ReLU()]

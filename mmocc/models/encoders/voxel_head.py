@@ -1,0 +1,89 @@
+"""Classes of the voxels that a refiner looked at, for an auxiliary loss."""
+
+from typing import NamedTuple
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmocc.registry import MODELS
+
+
+class VoxelLogits(NamedTuple):
+    """What a refiner says of the V voxels with points.
+
+    Attributes:
+        indices (Tensor): (V, 4) int64 batch, x, y, z.
+        logits (Tensor): (V, K) with free space as the last class.
+    """
+
+    indices: Tensor
+    logits: Tensor
+
+
+@MODELS.register_module()
+class VoxelHead(BaseModule):
+    """One linear layer on voxel features, and its losses.
+
+    Free space is a class here, as the voxels come from predicted points and
+    many of them should hold nothing.
+
+    Args:
+        in_channels (int): Width of a voxel's feature.
+        num_classes (int): K, with free space. Defaults to 18.
+        loss_ce (dict, optional): Config of the cross-entropy. Defaults to
+            None, ``dict(type='OccCrossEntropyLoss', loss_weight=0.5)``.
+        loss_lovasz (dict, optional): Config of the Lovász loss. Defaults to
+            None, no such loss.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int = 18,
+        loss_ce: dict | None = None,
+        loss_lovasz: dict | None = None,
+    ) -> None:
+        super().__init__()
+        self.classify = nn.Linear(in_channels, num_classes)
+        self.loss_ce = MODELS.build(
+            loss_ce or dict(type='OccCrossEntropyLoss', loss_weight=0.5)
+        )
+        self.loss_lovasz = None
+        if loss_lovasz is not None:
+            self.loss_lovasz = MODELS.build(loss_lovasz)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(V, in_channels) to logits (V, K)."""
+        return self.classify(features)
+
+    def loss(
+        self,
+        voxels: VoxelLogits,
+        semantics: Tensor,
+        mask: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Compare with the label at these voxels.
+
+        Args:
+            voxels (VoxelLogits): From the refiner.
+            semantics (Tensor): (B, X, Y, Z) class ids of the refiner's grid.
+            mask (Tensor, optional): (B, X, Y, Z) bool, True where a voxel
+                counts. Defaults to None, all.
+
+        Returns:
+            dict[str, Tensor]: ``loss_voxel_ce`` and, if configured,
+            ``loss_voxel_lovasz``, each ().
+        """
+        where = voxels.indices.unbind(1)
+        labels = semantics[where]
+        if mask is None:
+            mask = torch.ones_like(semantics, dtype=torch.bool)
+        sample = self.loss_ce.select(labels, mask[where])
+        logits = voxels.logits[sample.index]
+        losses = dict(loss_voxel_ce=self.loss_ce(logits, sample))
+        if self.loss_lovasz is not None:
+            losses['loss_voxel_lovasz'] = self.loss_lovasz(
+                logits, sample.labels
+            )
+        return losses

@@ -1,0 +1,3 @@
+from mmocc.models.forecasters.occ_forecaster import Forecast, OccForecaster
+
+__all__ = ['Forecast', 'OccForecaster']

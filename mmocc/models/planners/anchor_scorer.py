@@ -1,0 +1,73 @@
+"""How well an anchor fits what a language model makes of the scene.
+
+SparseOccVLA scores anchors apart from denoising them: nothing here reads a
+noisy or a denoised trajectory.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class AnchorScorer(nn.Module):
+    """Compare a guide vector with each anchor.
+
+    s_k = MLP([g; u_k; g * P u_k]) with g the normalised projection of the
+    guide and u_k an embedding of the clean anchor. Ours: the paper's figure
+    shows a scorer between reasoning token and anchors, not its inside.
+
+    Args:
+        guide_dims (int): Width G of the guide.
+        num_anchors (int): A; sets the bias at the start so that each anchor
+            has the probability 1 / A.
+        num_steps (int): T.
+        embed_dims (int): Width of the embeddings. Defaults to 256.
+    """
+
+    def __init__(
+        self,
+        guide_dims: int,
+        num_anchors: int,
+        num_steps: int,
+        embed_dims: int = 256,
+    ) -> None:
+        super().__init__()
+        self.guide = nn.Sequential(
+            nn.Linear(guide_dims, embed_dims), nn.LayerNorm(embed_dims)
+        )
+        self.anchor = nn.Sequential(
+            nn.Linear(num_steps * 2, embed_dims),
+            nn.GELU(),
+            nn.Linear(embed_dims, embed_dims),
+        )
+        self.partner = nn.Linear(embed_dims, embed_dims, bias=False)
+        self.hidden = nn.Linear(3 * embed_dims, embed_dims)
+        self.logit = score_layer(embed_dims, num_anchors)
+
+    def forward(self, guide: Tensor, anchors: Tensor) -> Tensor:
+        """Score.
+
+        Args:
+            guide (Tensor): (B, G), or (B, A, G) with one for each anchor.
+            anchors (Tensor): (A, T, 2) clean and normalised.
+
+        Returns:
+            Tensor: (B, A) logits.
+        """
+        guide = self.guide(guide.to(self.logit.weight.dtype))
+        if guide.ndim == 2:
+            guide = guide[:, None]
+        anchor = self.anchor(anchors.flatten(1))[None]  # (1, A, D)
+        features = torch.broadcast_tensors(
+            guide, anchor, guide * self.partner(anchor)
+        )
+        hidden = self.hidden(torch.cat(features, dim=-1))
+        return self.logit(nn.functional.gelu(hidden)).squeeze(-1)
+
+
+def score_layer(embed_dims: int, num_anchors: int) -> nn.Linear:
+    """To one logit, which starts at the odds of a blind guess."""
+    layer = nn.Linear(embed_dims, 1)
+    nn.init.constant_(layer.bias, -math.log(max(num_anchors - 1, 1)))
+    return layer

@@ -1,0 +1,49 @@
+"""Ablation: one trajectory from the scene, whatever the anchor."""
+
+from torch import Tensor, nn
+
+from mmocc.models.planners.condition_memory import Condition
+from mmocc.models.planners.trajectory_head import (
+    TrainingOutput,
+    TrajectoryHead,
+)
+
+
+class SceneMLPHead(TrajectoryHead):
+    """An MLP of ego status and the mean of the condition's tokens.
+
+    Args:
+        num_steps (int): T.
+        embed_dims (int): D.
+    """
+
+    def __init__(self, num_steps: int, embed_dims: int) -> None:
+        super().__init__()
+        self.num_steps = num_steps
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * embed_dims, embed_dims),
+            nn.GELU(),
+            nn.Linear(embed_dims, embed_dims),
+            nn.GELU(),
+            nn.Linear(embed_dims, 2 * num_steps),
+        )
+
+    def forward(
+        self, anchors: Tensor, noise: Tensor, condition: Condition
+    ) -> tuple[Tensor, None]:
+        """See the base class; only the shape of ``anchors`` is read."""
+        scene = self.mlp(condition.scene())
+        steps = scene.unflatten(-1, (1, self.num_steps, 2))
+        return steps.expand(-1, anchors.shape[1], -1, -1), None
+
+    def training_pass(
+        self,
+        anchors: Tensor,
+        noise: Tensor,
+        condition: Condition,
+        target: Tensor,
+        mask: Tensor,
+    ) -> TrainingOutput:
+        """See the base class; the result has a single draw."""
+        steps, _ = self(anchors, noise, condition)
+        return TrainingOutput([steps[:, None]])

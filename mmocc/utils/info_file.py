@@ -1,0 +1,97 @@
+"""Read info files safely.
+
+A pickle can run any code when it is loaded. Info files hold only plain
+containers, numbers, strings and NumPy arrays, so nothing else is unpickled.
+"""
+
+import pickle
+from pathlib import Path
+
+from mmocc.utils.info_schema import InfoFileError, upgrade_infos
+
+# What NumPy arrays, scalars and byte strings are rebuilt from, in NumPy 1
+# (numpy.core) and 2 (numpy._core).
+_ALLOWED = {
+    (module.format(core=core), name)
+    for core in ('core', '_core')
+    for module, name in (
+        ('numpy', 'dtype'),
+        ('numpy', 'ndarray'),
+        ('numpy.{core}.multiarray', '_reconstruct'),
+        ('numpy.{core}.multiarray', 'scalar'),
+        ('numpy.{core}.numeric', '_frombuffer'),
+        ('collections', 'OrderedDict'),
+        ('_codecs', 'encode'),
+    )
+}
+__all__ = ['InfoFileError', 'load_info_file']
+
+_WAY_OUT = 'make it with tools/create_data.py'
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Refuses every class that is not in the list above."""
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in _ALLOWED:
+            raise InfoFileError(
+                f'holds an object of {module}.{name}; only plain containers, '
+                'numbers, strings and NumPy arrays are unpickled, because '
+                'other objects can run code'
+            )
+        return super().find_class(module, name)
+
+
+def load_info_file(path: str | Path) -> dict:
+    """Read an info file of mmdet3d, with or without our own keys.
+
+    Files of mmdet3d before 1.1 (``infos`` and ``metadata``) are converted
+    with a warning; they lack our keys.
+
+    Args:
+        path (str | Path): A ``.pkl`` file.
+
+    Returns:
+        dict: ``metainfo`` (dict) and ``data_list`` (list[dict]).
+
+    Raises:
+        InfoFileError: The file is missing, cut off, no pickle, holds foreign
+            objects or has neither schema. The message names the file and the
+            way out.
+    """
+    path = Path(path)
+    try:
+        with path.open('rb') as file:
+            content = _PlainUnpickler(file).load()
+    except OSError as error:
+        raise InfoFileError(
+            f'the info file {path} cannot be read ({error.strerror}); '
+            f'{_WAY_OUT}'
+        ) from error
+    except InfoFileError as error:
+        raise InfoFileError(f'the info file {path} {error}') from None
+    except (EOFError, pickle.UnpicklingError) as error:
+        raise InfoFileError(
+            f'the info file {path} is cut off or not a pickle ({error}); '
+            f'{_WAY_OUT} again'
+        ) from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+        # Bytes that happen to be opcodes fail in as many ways.
+        raise InfoFileError(
+            f'the info file {path} is damaged ({e!r}); {_WAY_OUT} again'
+        ) from e
+    if not isinstance(content, dict):
+        raise InfoFileError(
+            f'the info file {path} holds a {type(content).__name__}, expected '
+            f'a dictionary with metainfo and data_list; {_WAY_OUT}'
+        )
+    if 'infos' in content and 'data_list' not in content:
+        return upgrade_infos(content, str(path))
+    if not isinstance(content.get('data_list'), list) or not isinstance(
+        content.get('metainfo'), dict
+    ):
+        raise InfoFileError(
+            f'the info file {path} has the keys {sorted(map(str, content))}, '
+            f'expected metainfo and data_list; {_WAY_OUT}'
+        )
+    return content

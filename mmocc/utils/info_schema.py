@@ -1,0 +1,181 @@
+"""Info files of mmdet3d before 1.1, turned into version 1.1."""
+
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+
+class InfoFileError(ValueError):
+    """An info file is missing, broken, or not an info file."""
+
+
+_CLASSES = (
+    'car',
+    'truck',
+    'trailer',
+    'bus',
+    'construction_vehicle',
+    'bicycle',
+    'motorcycle',
+    'pedestrian',
+    'traffic_cone',
+    'barrier',
+)
+_IGNORED = -1
+_MICROSECONDS = 1e6
+
+
+def _rotation(quaternion: list) -> np.ndarray:
+    """Rotation (3, 3) of a quaternion w, x, y, z."""
+    w, x, y, z = np.asarray(quaternion, dtype=float) / np.linalg.norm(
+        quaternion
+    )
+    return np.array(
+        [
+            [
+                1 - 2 * (y * y + z * z),
+                2 * (x * y - w * z),
+                2 * (x * z + w * y),
+            ],
+            [
+                2 * (x * y + w * z),
+                1 - 2 * (x * x + z * z),
+                2 * (y * z - w * x),
+            ],
+            [
+                2 * (x * z - w * y),
+                2 * (y * z + w * x),
+                1 - 2 * (x * x + y * y),
+            ],
+        ]
+    )
+
+
+def _transform(source: dict, name: str) -> list:
+    """(4, 4) of ``<name>_rotation`` and ``<name>_translation``."""
+    transform = np.eye(4)
+    transform[:3, :3] = _rotation(source[f'{name}_rotation'])
+    transform[:3, 3] = source[f'{name}_translation']
+    return transform.astype(np.float32).tolist()
+
+
+def _lidar2sensor(source: dict) -> list:
+    """(4, 4), the inverse of the stored sensor-to-LiDAR transform."""
+    rotation = np.asarray(source['sensor2lidar_rotation'], dtype=float)
+    shift = np.asarray(source['sensor2lidar_translation'], dtype=float)
+    transform = np.eye(4)
+    transform[:3, :3] = rotation.T
+    transform[:3, 3] = -rotation.T @ shift
+    return transform.astype(np.float32).tolist()
+
+
+def _camera(source: dict) -> dict:
+    return dict(
+        img_path=Path(source['data_path']).name,
+        cam2img=np.asarray(source['cam_intrinsic']).tolist(),
+        sample_data_token=source['sample_data_token'],
+        timestamp=source['timestamp'] / _MICROSECONDS,
+        cam2ego=_transform(source, 'sensor2ego'),
+        ego2global=_transform(source, 'ego2global'),
+        lidar2cam=_lidar2sensor(source),
+    )
+
+
+def _sweep(source: dict) -> dict:
+    return dict(
+        timestamp=source['timestamp'] / _MICROSECONDS,
+        ego2global=_transform(source, 'ego2global'),
+        lidar_points=dict(
+            lidar_path=source['data_path'],
+            lidar2ego=_transform(source, 'sensor2ego'),
+            lidar2sensor=_lidar2sensor(source),
+        ),
+        sample_data_token=source['sample_data_token'],
+    )
+
+
+def _instances(source: dict) -> list[dict]:
+    instances = []
+    for k, name in enumerate(source.get('gt_names', ())):
+        label = _CLASSES.index(name) if name in _CLASSES else _IGNORED
+        instances.append(
+            dict(
+                bbox_3d=np.asarray(source['gt_boxes'][k]).tolist(),
+                bbox_label=label,
+                bbox_label_3d=label,
+                velocity=np.asarray(source['gt_velocity'][k]).tolist(),
+                num_lidar_pts=int(source['num_lidar_pts'][k]),
+                num_radar_pts=int(source['num_radar_pts'][k]),
+                bbox_3d_isvalid=bool(source['valid_flag'][k]),
+            )
+        )
+    return instances
+
+
+def upgrade_infos(content: dict, path: str) -> dict:
+    """Convert the content of an old nuScenes info file.
+
+    Args:
+        content (dict): ``infos`` (list[dict]) and ``metadata`` (dict) as
+            mmdet3d 1.0 and its forks wrote them.
+        path (str): Where it came from, for messages.
+
+    Returns:
+        dict: ``metainfo`` and ``data_list`` of info version 1.1, without
+        boxes in images and without the keys that only
+        ``tools/create_data.py`` writes.
+
+    Raises:
+        InfoFileError: A frame lacks a key of that schema.
+    """
+    MMLogger.get_current_instance().warning(
+        '%s has the schema of mmdet3d before 1.1; it is converted in memory. '
+        'It has no occupancy paths, ego motion or meta-actions: write a '
+        'complete file with tools/create_data.py.',
+        path,
+    )
+    data_list, ignored = [], set()
+    for index, source in enumerate(content['infos']):
+        try:
+            info = dict(
+                sample_idx=index,
+                token=source['token'],
+                timestamp=source['timestamp'] / _MICROSECONDS,
+                ego2global=_transform(source, 'ego2global'),
+                images={
+                    name: _camera(camera)
+                    for name, camera in source['cams'].items()
+                },
+                lidar_points=dict(
+                    num_pts_feats=source.get('num_features', 5),
+                    lidar_path=Path(source['lidar_path']).name,
+                    lidar2ego=_transform(source, 'lidar2ego'),
+                ),
+                instances=_instances(source),
+            )
+            if source.get('sweeps'):
+                info['lidar_sweeps'] = [_sweep(s) for s in source['sweeps']]
+        except KeyError as error:
+            raise InfoFileError(
+                f'frame {index} of {path} lacks the key {error}, so it is not '
+                'a nuScenes info file of mmdet3d before 1.1; make one with '
+                'tools/create_data.py'
+            ) from error
+        data_list.append(info)
+        ignored |= {
+            str(name)
+            for name in source.get('gt_names', ())
+            if name not in _CLASSES
+        }
+    categories = {name: i for i, name in enumerate(_CLASSES)}
+    categories.update(dict.fromkeys(sorted(ignored), _IGNORED))
+    return dict(
+        metainfo=dict(
+            categories=categories,
+            dataset='nuscenes',
+            version=content.get('metadata', {}).get('version', ''),
+            info_version='1.1',
+        ),
+        data_list=data_list,
+    )

@@ -1,0 +1,269 @@
+"""What all pictures share: colours, text, arrangement, writing files.
+
+Pictures are (H, W, 3) uint8 RGB arrays on white, with text in DejaVu Sans,
+which ships with Matplotlib: no display, no system font, no open3d.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mmocc.utils.atomic import atomic_open
+
+Colour = tuple[int, int, int]
+
+PAPER: Colour = (255, 255, 255)
+SHADE: Colour = (241, 243, 245)
+RULE: Colour = (206, 212, 218)
+MUTED: Colour = (108, 117, 125)
+INK: Colour = (33, 37, 41)
+GOOD: Colour = (32, 128, 72)
+BAD: Colour = (196, 40, 40)
+
+# What the model plans, what was driven, what was driven before.
+PLAN: Colour = (230, 25, 90)
+TRUTH: Colour = (20, 90, 230)
+HISTORY: Colour = (120, 120, 120)
+
+CAPTION_SIZE = 17
+TEXT_SIZE = 14
+SMALL_SIZE = 12
+GAP = 10
+
+# Sub-pixel bits of OpenCV's drawing functions.
+SHIFT = 4
+
+
+class Label(NamedTuple):
+    """A line of text in a picture.
+
+    Attributes:
+        text (str): No line breaks.
+        x (float): Pixels from the left.
+        y (float): Pixels from the top.
+        size (int): Pixels.
+        colour (Colour): RGB.
+        bold (bool): Bold face.
+        anchor (str): Pillow's two letters: which point of the text is at
+            ``x, y``. Defaults to 'la', left and top.
+    """
+
+    text: str
+    x: float
+    y: float
+    size: int = TEXT_SIZE
+    colour: Colour = INK
+    bold: bool = False
+    anchor: str = 'la'
+
+
+@lru_cache(maxsize=32)
+def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans in pixels."""
+    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
+    folder = Path(matplotlib.get_data_path(), 'fonts', 'ttf')
+    return ImageFont.truetype(str(folder / name), size)
+
+
+def blank(width: int, height: int, colour: Colour = PAPER) -> np.ndarray:
+    """A picture of one colour, (height, width, 3)."""
+    return np.full((height, width, 3), colour, dtype=np.uint8)
+
+
+def write_labels(image: np.ndarray, labels: Iterable[Label]) -> np.ndarray:
+    """Give a copy of ``image`` with text on it."""
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    for label in labels:
+        draw.text(
+            (label.x, label.y),
+            label.text,
+            fill=label.colour,
+            font=font(label.size, label.bold),
+            anchor=label.anchor,
+        )
+    return np.asarray(picture).copy()
+
+
+def text_width(text: str, size: int, bold: bool = False) -> int:
+    """Width of a line in pixels, rounded up."""
+    return int(np.ceil(font(size, bold).getlength(text)))
+
+
+def wrap_text(
+    text: str, size: int, width: int, bold: bool = False
+) -> list[str]:
+    """Break text at spaces into lines of at most ``width`` pixels.
+
+    A single word that is too long is broken anywhere.
+    """
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        line = ''
+        for word in paragraph.split():
+            candidate = f'{line} {word}' if line else word
+            if text_width(candidate, size, bold) <= width:
+                line = candidate
+                continue
+            if line:
+                lines.append(line)
+            while text_width(word, size, bold) > width and len(word) > 1:
+                fits = next(
+                    n
+                    for n in range(len(word) - 1, 0, -1)
+                    if n == 1 or text_width(word[:n], size, bold) <= width
+                )
+                lines.append(word[:fits])
+                word = word[fits:]
+            line = word
+        lines.append(line)
+    return lines
+
+
+def fit_text(text: str, size: int, width: int) -> str:
+    """Cut a line to ``width`` pixels; an ellipsis shows the cut."""
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width(f'{text}…', size) > width:
+        text = text[:-1]
+    return f'{text.rstrip()}…'
+
+
+def with_caption(
+    image: np.ndarray, caption: str, note: str = ''
+) -> np.ndarray:
+    """Put a bold caption, and a muted note behind it, above a picture."""
+    strip = blank(image.shape[1], CAPTION_SIZE + 11)
+    baseline = CAPTION_SIZE + 2
+    labels = [
+        Label(caption, 2, baseline, CAPTION_SIZE, bold=True, anchor='ls')
+    ]
+    if note:
+        start = 2 + text_width(caption, CAPTION_SIZE, bold=True) + 12
+        room = image.shape[1] - start
+        labels.append(
+            Label(
+                fit_text(note, TEXT_SIZE, room),
+                start,
+                baseline,
+                colour=MUTED,
+                anchor='ls',
+            )
+        )
+    return np.concatenate([write_labels(strip, labels), image])
+
+
+def beside(images: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
+    """Pictures from left to right, tops aligned."""
+    height = max(len(image) for image in images)
+    padded = []
+    for image in images:
+        below_it = ((0, height - len(image)), (0, gap), (0, 0))
+        padded.append(np.pad(image, below_it, constant_values=255))
+    row = np.concatenate(padded, axis=1)
+    return row[:, : row.shape[1] - gap]
+
+
+def below(images: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
+    """Pictures from top to bottom, left edges aligned."""
+    width = max(image.shape[1] for image in images)
+    padded = []
+    for image in images:
+        right_of_it = ((0, gap), (0, width - image.shape[1]), (0, 0))
+        padded.append(np.pad(image, right_of_it, constant_values=255))
+    column = np.concatenate(padded)
+    return column[: len(column) - gap]
+
+
+def legend(entries: Sequence[tuple[str, Colour]], width: int) -> np.ndarray:
+    """Coloured squares with names, in as many rows as ``width`` asks for."""
+    swatch, row_height, spacing = 12, 21, 16
+    labels, squares = [], []
+    x, y = 2, 0
+    for name, colour in entries:
+        length = swatch + 6 + text_width(name, SMALL_SIZE)
+        if x > 2 and x + length > width:
+            x, y = 2, y + row_height
+        squares.append((x, y + 4, colour))
+        labels.append(
+            Label(
+                name,
+                x + swatch + 6,
+                y + 4 + swatch / 2,
+                SMALL_SIZE,
+                anchor='lm',
+            )
+        )
+        x += length + spacing
+    image = blank(width, y + row_height)
+    for left, top, colour in squares:
+        corner = (left + swatch - 1, top + swatch - 1)
+        cv2.rectangle(image, (left, top), corner, colour, cv2.FILLED)
+        cv2.rectangle(image, (left, top), corner, RULE)
+    return write_labels(image, labels)
+
+
+def to_subpixels(points: np.ndarray) -> np.ndarray:
+    """Pixel positions as the fixed-point integers that OpenCV draws."""
+    return np.rint(points * 2**SHIFT).astype(np.int32)
+
+
+def polyline(
+    image: np.ndarray, points: np.ndarray, colour: Colour, thickness: int
+) -> None:
+    """Draw a smooth open line through (N, 2) pixel positions, in place."""
+    cv2.polylines(
+        image,
+        [to_subpixels(points)],
+        False,
+        colour,
+        thickness,
+        cv2.LINE_AA,
+        SHIFT,
+    )
+
+
+def disc(
+    image: np.ndarray, centre: np.ndarray, radius: float, colour: Colour
+) -> None:
+    """Draw a filled circle around a pixel position, in place."""
+    cv2.circle(
+        image,
+        [int(v) for v in to_subpixels(centre)],
+        round(radius * 2**SHIFT),
+        colour,
+        cv2.FILLED,
+        cv2.LINE_AA,
+        SHIFT,
+    )
+
+
+def write_png(image: np.ndarray, path: str | os.PathLike) -> Path:
+    """Write an RGB picture; the file appears whole or not at all.
+
+    Args:
+        image (np.ndarray): (H, W, 3) uint8.
+        path (str | PathLike): Ends in ``.png``; folders are made.
+
+    Returns:
+        Path: The file.
+    """
+    path = Path(path)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(
+            f'{path}: got an image of shape {image.shape} and type '
+            f'{image.dtype}, expected (H, W, 3) uint8 RGB'
+        )
+    if path.suffix.lower() != '.png':
+        raise ValueError(f'{path}: pictures are written as .png files')
+    encoded = cv2.imencode('.png', image[..., ::-1])[1]
+    with atomic_open(path) as file:
+        file.write(encoded.tobytes())
+    return path

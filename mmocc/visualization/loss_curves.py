@@ -1,0 +1,129 @@
+"""Training curves from the scalars that mmengine logs."""
+
+import json
+import os
+from collections import defaultdict
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 100
+# Share of the past in the smoothed line, per logged value.
+SMOOTHING = 0.9
+
+Curve = tuple[list[float], list[float]]
+
+
+def read_scalars(
+    path: str | os.PathLike,
+) -> tuple[dict[str, Curve], dict[str, Curve]]:
+    """Read ``vis_data/scalars.json`` of a run.
+
+    Args:
+        path (str | PathLike): One JSON object per line.
+
+    Returns:
+        tuple: Losses and validation figures, each from a name to iterations
+        and values. A validation belongs to the last training iteration
+        written before it.
+
+    Raises:
+        ValueError: A line is no JSON object, or the file holds no loss.
+    """
+    losses: defaultdict[str, Curve] = defaultdict(lambda: ([], []))
+    figures: defaultdict[str, Curve] = defaultdict(lambda: ([], []))
+    step = 0.0
+    with open(path, encoding='utf-8') as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(
+                    f'{path}, line {number}: expected one JSON object per '
+                    f'line, as mmengine writes them ({error})'
+                ) from error
+            training = 'loss' in entry
+            if training:
+                step = float(entry['step'])
+            for name, value in entry.items():
+                if training and 'loss' in name:
+                    curve = losses[name]
+                elif not training and '/' in name:
+                    curve = figures[name]
+                else:
+                    continue
+                curve[0].append(step)
+                curve[1].append(float(value))
+    if not losses:
+        raise ValueError(
+            f'{path} holds no "loss"; pass the scalars.json of a training run'
+        )
+    return dict(losses), dict(figures)
+
+
+def smooth(values: list[float]) -> np.ndarray:
+    """Running mean with exponentially fading weights, without a bias."""
+    result, mean, weight = [], 0.0, 0.0
+    for value in values:
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * value
+        weight = SMOOTHING * weight + (1 - SMOOTHING)
+        result.append(mean / weight)
+    return np.array(result)
+
+
+def loss_curves(
+    path: str | os.PathLike,
+    metrics: tuple[str, ...] = (),
+    width: int = 1000,
+    height: int = 400,
+) -> np.ndarray:
+    """Draw the losses of a run and, beside them, validation figures.
+
+    Args:
+        path (str | PathLike): mmengine's ``scalars.json``.
+        metrics (tuple[str, ...]): Names of validation figures, such as
+            ``occ/mIoU``. Defaults to (), losses alone.
+        width (int): Pixels. Defaults to 1000.
+        height (int): Pixels. Defaults to 400.
+
+    Returns:
+        np.ndarray: (height, width, 3) uint8 RGB.
+    """
+    losses, figures = read_scalars(path)
+    missing = [name for name in metrics if name not in figures]
+    if missing:
+        raise ValueError(
+            f'{path} has no validation figures {missing}; it has '
+            f'{sorted(figures)}'
+        )
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    canvas = FigureCanvasAgg(figure)
+    plots = figure.subplots(1, 2 if metrics else 1, squeeze=False)[0]
+    for name, (steps, values) in sorted(losses.items()):
+        total = name == 'loss'
+        line = plots[0].plot(
+            steps,
+            smooth(values),
+            label=name,
+            linewidth=2.2 if total else 1.3,
+            color='black' if total else None,
+        )[0]
+        plots[0].plot(
+            steps, values, color=line.get_color(), linewidth=0.6, alpha=0.3
+        )
+    if min(min(values) for _, values in losses.values()) > 0:
+        plots[0].set_yscale('log')
+    plots[0].set_title('Training losses', loc='left', fontweight='bold')
+    for name in metrics:
+        plots[1].plot(*figures[name], marker='o', markersize=4, label=name)
+    if metrics:
+        plots[1].set_title('Validation', loc='left', fontweight='bold')
+    for plot in plots:
+        plot.set_xlabel('iteration')
+        plot.grid(alpha=0.3)
+        plot.spines[['top', 'right']].set_visible(False)
+        plot.legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

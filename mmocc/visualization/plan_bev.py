@@ -1,0 +1,244 @@
+"""A plan from above, in metres: forward is up, left is left."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from mmocc.structures import OccGrid
+from mmocc.visualization.bev_view import bev_view
+from mmocc.visualization.drawing import (
+    HISTORY,
+    INK,
+    MUTED,
+    PAPER,
+    PLAN,
+    RULE,
+    SHIFT,
+    SMALL_SIZE,
+    TRUTH,
+    Label,
+    below,
+    blank,
+    disc,
+    legend,
+    polyline,
+    to_subpixels,
+    write_labels,
+)
+from mmocc.visualization.voxel_view import EGO_AHEAD, EGO_SIZE
+
+CANDIDATE = (240, 150, 180)
+
+MARGIN_LEFT, MARGIN_BOTTOM, MARGIN = 46, 40, 8
+TICK_METRES = 10
+# What is always in the picture: metres ahead, and the share behind.
+LEAST_AHEAD = 24.0
+SHARE_BEHIND = 0.4
+ROOM = 5.0
+# How much of the occupancy's colour is left behind the lines.
+BACKGROUND = 0.42
+
+
+class BevAxes(NamedTuple):
+    """Where metres are in a picture of the plane.
+
+    Attributes:
+        left (float): First column of the plane, in pixels.
+        top (float): First row of the plane, in pixels.
+        scale (float): Pixels per metre.
+        front (float): x of the upper edge, in metres.
+        leftmost (float): y of the left edge, in metres.
+        side (int): Length of both edges, in pixels.
+    """
+
+    left: float
+    top: float
+    scale: float
+    front: float
+    leftmost: float
+    side: int
+
+    def to_pixels(self, points: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) as column, row, of ego positions (..., 2)."""
+        column = self.left + (self.leftmost - points[..., 1]) * self.scale
+        row = self.top + (self.front - points[..., 0]) * self.scale
+        return np.stack([column, row], axis=-1)
+
+
+def plan_axes(trajs: Sequence[np.ndarray], width: int) -> BevAxes:
+    """Axes of a square around the ego that holds future trajectories.
+
+    Args:
+        trajs (Sequence[np.ndarray]): Each (..., 2) x, y in metres.
+        width (int): Pixels of the picture, with its margins.
+    """
+    points = [np.zeros((1, 2)), *(traj.reshape(-1, 2) for traj in trajs)]
+    points = np.concatenate(points)
+    aside = np.abs(points[:, 1]).max()
+    ahead = max(
+        LEAST_AHEAD,
+        points[:, 0].max() + ROOM,
+        (ROOM - points[:, 0].min()) / SHARE_BEHIND,
+        2 * (aside + ROOM) / (1 + SHARE_BEHIND),
+    )
+    extent = ahead * (1 + SHARE_BEHIND)
+    side = width - MARGIN_LEFT - MARGIN
+    return BevAxes(MARGIN_LEFT, MARGIN, side / extent, ahead, extent / 2, side)
+
+
+def plan_bev(
+    semantics: np.ndarray | None,
+    gt_trajs: np.ndarray | None,
+    pred_trajs: np.ndarray | None,
+    his_trajs: np.ndarray | None = None,
+    width: int = 560,
+    grid: OccGrid | None = None,
+) -> np.ndarray:
+    """Draw trajectories in metres, on occupancy from above.
+
+    Dots stand at each 0.5 s step, larger ones at whole seconds.
+
+    Args:
+        semantics (np.ndarray, optional): (X, Y, Z) Occ3D ids, drawn pale.
+        gt_trajs (np.ndarray, optional): (T, 2) driven positions.
+        pred_trajs (np.ndarray, optional): (M, T, 2) or (T, 2) planned
+            positions, best first.
+        his_trajs (np.ndarray, optional): (T, 2 or more) positions before now,
+            oldest first; what lies outside the picture is cut.
+        width (int): Pixels. Defaults to 560.
+        grid (OccGrid, optional): Of ``semantics``. Defaults to Occ3D's.
+
+    Returns:
+        np.ndarray: (H, width, 3) uint8 RGB.
+    """
+    empty = np.zeros((0, 2))
+    truth = empty if gt_trajs is None else np.asarray(gt_trajs)
+    history = empty if his_trajs is None else np.asarray(his_trajs)[:, :2]
+    plans = np.zeros((0, 1, 2)) if pred_trajs is None else pred_trajs
+    plans = np.asarray(plans).reshape(-1, *np.shape(plans)[-2:])
+    axes = plan_axes([truth, plans], width)
+    image = blank(width, axes.side + MARGIN + MARGIN_BOTTOM)
+    if semantics is not None:
+        _draw_background(image, axes, semantics, grid or OccGrid())
+    image = _draw_frame(image, axes)
+    frame = image.copy()
+
+    origin = np.zeros((1, 2))
+    lines = [(history, HISTORY, 3, 'driven before')]
+    lines += [(plan, CANDIDATE, 2, 'other candidates') for plan in plans[1:]]
+    lines += [(truth, TRUTH, 4, 'driven')]
+    lines += [(plan, PLAN, 4, 'planned') for plan in plans[:1]]
+    named = {}
+    for traj, colour, thickness, name in lines:
+        if len(traj) == 0:
+            continue
+        named[name] = colour
+        ends = [traj, origin] if traj is history else [origin, traj]
+        path = axes.to_pixels(np.concatenate(ends))
+        if colour != CANDIDATE:
+            polyline(image, path, PAPER, thickness + 3)
+        polyline(image, path, colour, thickness)
+    _draw_ego(image, axes)
+    for traj, colour, thickness, _ in lines:
+        if colour in (TRUTH, PLAN):
+            for step, pixel in enumerate(axes.to_pixels(traj)):
+                radius = thickness + (1 if step % 2 else -0.5)
+                disc(image, pixel, radius + 1.5, PAPER)
+                disc(image, pixel, radius, colour)
+    top, left = int(axes.top), int(axes.left)
+    inside = np.s_[top : top + axes.side, left : left + axes.side]
+    frame[inside] = image[inside]
+    key = legend(list(named.items())[::-1], width - MARGIN_LEFT)
+    key = np.pad(key, ((0, 0), (MARGIN_LEFT, 0), (0, 0)), constant_values=255)
+    return below([frame, key], gap=0)
+
+
+def _draw_background(
+    image: np.ndarray, axes: BevAxes, semantics: np.ndarray, grid: OccGrid
+) -> None:
+    """Lay pale occupancy under the plane, in place."""
+    cells = bev_view(semantics, scale=1)
+    pixels = np.arange(axes.side) + 0.5
+    x = axes.front - pixels / axes.scale
+    y = axes.leftmost - pixels / axes.scale
+    rows = np.floor((grid.maximum[0] - x) / grid.voxel_size[0]).astype(int)
+    columns = np.floor((grid.maximum[1] - y) / grid.voxel_size[1]).astype(int)
+    inside = ((rows >= 0) & (rows < len(cells)))[:, None] & (
+        (columns >= 0) & (columns < cells.shape[1])
+    )
+    picture = cells[
+        rows.clip(0, len(cells) - 1)[:, None],
+        columns.clip(0, cells.shape[1] - 1),
+    ]
+    pale = picture * BACKGROUND + 255 * (1 - BACKGROUND)
+    top, left = int(axes.top), int(axes.left)
+    plane = image[top : top + axes.side, left : left + axes.side]
+    plane[inside] = np.rint(pale[inside]).astype(np.uint8)
+
+
+def _draw_frame(image: np.ndarray, axes: BevAxes) -> np.ndarray:
+    """Draw the frame, a grid and metres."""
+    low, high = np.array([axes.left, axes.top]), axes.side
+    back = axes.front - high / axes.scale
+    labels = []
+    for metre in _ticks(back, axes.front):
+        row = axes.to_pixels(np.array([metre, 0.0]))[1]
+        line = np.array([[low[0], row], [low[0] + high, row]])
+        polyline(image, line, RULE, 1)
+        labels.append(
+            Label(f'{metre}', low[0] - 6, row, SMALL_SIZE, MUTED, anchor='rm')
+        )
+    for metre in _ticks(-axes.leftmost, axes.leftmost):
+        column = axes.to_pixels(np.array([0.0, metre]))[0]
+        line = np.array([[column, low[1]], [column, low[1] + high]])
+        polyline(image, line, RULE, 1)
+        labels.append(
+            Label(
+                f'{metre}',
+                column,
+                low[1] + high + 5,
+                SMALL_SIZE,
+                MUTED,
+                anchor='ma',
+            )
+        )
+    corner = (int(low[0]) + high - 1, int(low[1]) + high - 1)
+    cv2.rectangle(image, (int(low[0]), int(low[1])), corner, MUTED)
+    labels.append(
+        Label(
+            'y, left (m)',
+            low[0] + high / 2,
+            low[1] + high + 21,
+            SMALL_SIZE,
+            MUTED,
+            anchor='ma',
+        )
+    )
+    image = write_labels(image, labels)
+    title = write_labels(
+        blank(110, 18),
+        [Label('x, forward (m)', 55, 9, SMALL_SIZE, MUTED, anchor='mm')],
+    )
+    middle = int(low[1]) + high // 2
+    image[middle - 55 : middle + 55, 2:20] = title[:, ::-1].swapaxes(0, 1)
+    return image
+
+
+def _ticks(low: float, high: float) -> range:
+    """Multiples of the tick distance between two metres."""
+    first = int(np.ceil(low / TICK_METRES)) * TICK_METRES
+    return range(first, int(np.floor(high)) + 1, TICK_METRES)
+
+
+def _draw_ego(image: np.ndarray, axes: BevAxes) -> None:
+    """Draw the ego vehicle with an arrow forward, in place."""
+    length, width, _ = EGO_SIZE
+    body = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) / 2
+    body = body * (length, width) + (EGO_AHEAD, 0)
+    nose = np.array([[0.4, 0], [-0.1, 0.3], [-0.1, -0.3]])
+    nose = nose * (length, width) + (EGO_AHEAD, 0)
+    for corners, colour in ((body, INK), (nose, PAPER)):
+        pixels = to_subpixels(axes.to_pixels(corners))
+        cv2.fillConvexPoly(image, pixels, colour, cv2.LINE_AA, SHIFT)

@@ -1,0 +1,3 @@
+from projects.OccVLA.occvla.occvla import OccVLA
+
+__all__ = ['OccVLA']

@@ -1,0 +1,80 @@
+# SparseOccVLA with small random parts: the same code as at paper size, for
+# tests, the demo and ideas.
+_base_ = ['../../../../configs/_base_/components/causal-lm_tiny.py']
+custom_imports = dict(
+    imports=['projects.SparseOccVLA.sparseoccvla'], allow_failed_imports=False
+)
+embed_dims = 64
+num_refines = (1, 4, 16, 32)
+num_frames = 2
+llm_dims = 128
+
+model = dict(
+    type='SparseOccVLA',
+    data_preprocessor=dict(
+        type='Det3DDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_size_divisor=32,
+    ),
+    backbone=dict(
+        type='mmdet.ResNet',
+        depth=18,
+        base_channels=16,
+        out_indices=(1, 2, 3),
+        norm_cfg=dict(type='BN', requires_grad=True),
+    ),
+    neck=dict(
+        type='mmdet.FPN',
+        in_channels=[32, 64, 128],
+        out_channels=embed_dims,
+        num_outs=3,
+    ),
+    encoder=dict(
+        type='SparseOccEncoder',
+        embed_dims=embed_dims,
+        num_queries=300,
+        num_refines=num_refines,
+        num_frames=num_frames,
+        num_points=4,
+        num_levels=3,
+        ffn_dims=128,
+        mixing_points=16,
+        dropout=0.0,
+        # One parent point has no spread; look a metre around it.
+        min_spread=1.0,
+        # A query of 32 points covers more than one voxel's neighbourhood.
+        reg_scale=1.0,
+    ),
+    decoder=dict(type='PointSetDecoder', score_thr=0.3, ctr_dist_thr=8.0),
+    loss_occ=dict(type='SetOccLoss'),
+    bridge=dict(
+        type='SparseQueryBridge',
+        vlm=_base_.vlm,
+        embed_dims=embed_dims,
+        num_global=12,
+    ),
+    tokenizer='mmocc://tiny_tokenizer',
+    forecaster=dict(
+        type='OccForecaster',
+        embed_dims=embed_dims,
+        llm_dims=llm_dims,
+        num_points=num_refines[-1],
+        set_loss=dict(type='SetOccLoss'),
+    ),
+    planner=dict(
+        type='AnchorDiffusionPlanner',
+        reasoning_dims=llm_dims,
+        occ_dims=embed_dims,
+        ego_dims=7,
+        # speed, vx, vy, ax, ay, yaw rate, steering: each near 1
+        ego_scales=(10, 10, 3, 3, 3, 0.5, 5),
+        score_ego=True,
+        embed_dims=64,
+        num_heads=4,
+        anchors=dict(file='data/synthetic/anchors_18.npz'),
+    ),
+    # Labels behind walls repeat the holes of the LiDAR.
+    target='visible',
+)

@@ -1,0 +1,3 @@
+from projects.SparseOccVLA.sparseoccvla.sparse_occ_vla import SparseOccVLA
+
+__all__ = ['SparseOccVLA']

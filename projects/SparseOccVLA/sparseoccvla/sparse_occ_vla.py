@@ -1,0 +1,296 @@
+"""SparseOccVLA: sparse occupancy queries as the only bridge to language.
+
+Dang et al., 2026. Neither its text nor its code was at hand, the abstract and
+the overview figure were; the parts follow the works that these name, and all
+of their choices are config keys.
+"""
+
+import numpy as np
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+from mmocc.models.bridges import greedy_decode
+from mmocc.models.detectors.base_vla import BaseVLA
+from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
+from mmocc.models.planners.condition_memory import ConditionExtras
+from mmocc.models.vlms.tokenizer import build_tokenizer
+from mmocc.registry import MODELS
+from mmocc.structures import FREE, OccDataSample
+from mmocc.structures.sparse_occ import SparseOccFeatures
+from mmocc.structures.tokens import SparseBridgeOutput, TextBatch
+
+# What the reasoning token is the last token of (ours).
+PLANNER_PROMPT = 'Score the candidate trajectories of the ego car.'
+TARGETS = ('all', 'visible')
+
+
+@MODELS.register_module()
+class SparseOccVLA(BaseVLA):
+    """Cameras to sparse queries, queries to words, forecasts and plans::
+
+        images -> backbone, neck -> encoder -> queries -> decoder -> occupancy
+                                                  |
+        questions -----------------------------> bridge -> answers
+                                                  |    \\
+                                        forecaster      planner
+
+    Parts that are None are not there; the three stages add one after another.
+
+    Args:
+        backbone (dict): Image backbone, mmdet's.
+        neck (dict): Feature pyramid, mmdet's.
+        encoder (dict): ``SparseOccEncoder``.
+        decoder (dict): ``PointSetDecoder``.
+        loss_occ (dict): ``SetOccLoss``.
+        bridge (dict, optional): ``SparseQueryBridge``. Defaults to None.
+        tokenizer (str, optional): Id or folder of the language model's
+            tokenizer; needed with a bridge. Defaults to None.
+        forecaster (dict, optional): ``OccForecaster``. Defaults to None.
+        planner (dict, optional): ``AnchorDiffusionPlanner``. Defaults to
+            None.
+        target (str): ``all`` voxels that are not free train the points, as
+            in OPUS, or those ``visible`` to a camera only. Defaults to 'all'.
+        use_status (bool): Whether the planner knows the ego status of now.
+            Defaults to True.
+        max_new_tokens (int): Of an answer. Defaults to 128.
+        data_preprocessor (dict, optional): mmdet3d's.
+        init_cfg (dict, optional): mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        encoder: dict,
+        decoder: dict,
+        loss_occ: dict,
+        bridge: dict | None = None,
+        tokenizer: str | None = None,
+        forecaster: dict | None = None,
+        planner: dict | None = None,
+        target: str = 'all',
+        use_status: bool = True,
+        max_new_tokens: int = 128,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if target not in TARGETS:
+            raise ValueError(
+                f'model.target is {target!r}, expected one of {TARGETS}'
+            )
+        if bridge is None and not (forecaster is None and planner is None):
+            raise ValueError(
+                'forecaster and planner read the language model; give '
+                'model.bridge, or leave them out'
+            )
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.encoder = MODELS.build(encoder)
+        self.decoder = MODELS.build(decoder)
+        self.loss_occ = MODELS.build(loss_occ)
+        self.bridge = None if bridge is None else MODELS.build(bridge)
+        self.forecaster = (
+            None if forecaster is None else MODELS.build(forecaster)
+        )
+        self.planner = None if planner is None else MODELS.build(planner)
+        self.target = target
+        self.use_status = use_status
+        self.max_new_tokens = max_new_tokens
+        self.tokenizer = None
+        if self.bridge is not None:
+            self.tokenizer = build_tokenizer(tokenizer)
+            ids = self.tokenizer.encode(PLANNER_PROMPT)
+            self.register_buffer('prompt', torch.tensor(ids), persistent=False)
+
+    def loss(
+        self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
+    ) -> dict[str, Tensor]:
+        """Occupancy, and of language, forecasts and plans what is there."""
+        scene = self.see(inputs, data_samples)
+        losses = self.loss_occ(
+            scene.layers,
+            [self._voxels(sample) for sample in data_samples],
+            scene.initial_points,
+        )
+        if self.bridge is None:
+            return losses
+        text = self.stack_text(data_samples, scene.features.device)
+        out = self.bridge(scene, text, self._prompt)
+        losses['loss_text'] = self.bridge.text_loss(out.text, text)
+        if self.forecaster is not None:
+            losses.update(
+                self.forecaster.loss(
+                    scene,
+                    out.queries,
+                    data_samples,
+                    self._future_voxels(data_samples),
+                )
+            )
+        if self.planner is not None:
+            truth = [sample.gt_ego for sample in data_samples]
+            losses.update(
+                self.planner.loss(
+                    out.reasoning,
+                    scene,
+                    self._status(data_samples),
+                    torch.stack([t.fut_trajs for t in truth]),
+                    torch.stack([t.fut_masks for t in truth]),
+                    ConditionExtras(global_tokens=out.overview),
+                )
+            )
+        return losses
+
+    def predict(
+        self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
+    ) -> list[OccDataSample]:
+        """Fill ``pred_occ``, ``pred_text`` and ``pred_ego``."""
+        scene = self.see(inputs, data_samples)
+        grids = self.decoder(scene.layers[-1])
+        for sample, grid in zip(data_samples, grids, strict=True):
+            sample.pred_occ = BaseDataElement(semantics=grid)
+        if self.bridge is None:
+            return data_samples
+        out, memory = self.bridge.remember(scene, self._prompt)
+        self.write_answers(data_samples, self._answer(memory, data_samples))
+        if self.forecaster is not None:
+            self._forecast(scene, out, data_samples)
+        if self.planner is not None:
+            self._plan(scene, out, data_samples)
+        return data_samples
+
+    def see(
+        self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
+    ) -> SparseOccFeatures:
+        """Occupancy queries of all cameras and frames."""
+        imgs = inputs['imgs']  # (B, T * V, 3, H, W)
+        maps = self.neck(self.backbone(imgs.flatten(0, 1)))
+        maps = [each.unflatten(0, imgs.shape[:2]) for each in maps]
+        ego2img = np.stack([_ego2img(sample) for sample in data_samples])
+        ego2img = torch.from_numpy(ego2img).to(imgs)
+        return self.encoder(maps, ego2img, tuple(imgs.shape[-2:]))
+
+    @property
+    def _prompt(self) -> Tensor | None:
+        """Ids (P,) whose last token reasons for the planner."""
+        return None if self.planner is None else self.prompt
+
+    def _status(self, data_samples: list[OccDataSample]) -> Tensor | None:
+        """Ego status (B, 7) of now."""
+        if not self.use_status:
+            return None
+        status = torch.stack([sample.gt_ego.status for sample in data_samples])
+        return status.to(self.encoder.query_points)
+
+    def _voxels(self, sample: OccDataSample) -> OccupiedVoxels:
+        """What the points of the present shall be."""
+        truth = sample.gt_occ
+        return self._occupied(truth.semantics, truth.mask_camera)
+
+    def _future_voxels(
+        self, data_samples: list[OccDataSample]
+    ) -> list[list[OccupiedVoxels | None]]:
+        """Likewise for each step to come and each frame."""
+        labels = [sample.gt_occ for sample in data_samples]
+        for sample, label in zip(data_samples, labels, strict=True):
+            if 'future_semantics' not in label:
+                raise KeyError(
+                    f'sample {sample.get("token")} has no labels of the '
+                    'future; put LoadFutureOcc3D into the pipeline'
+                )
+        return [
+            [
+                self._occupied(
+                    label.future_semantics[step],
+                    label.future_mask_camera[step],
+                )
+                if label.future_valid[step]
+                else None
+                for label in labels
+            ]
+            for step in range(len(labels[0].future_valid))
+        ]
+
+    def _occupied(self, semantics: Tensor, seen: Tensor) -> OccupiedVoxels:
+        device = self.encoder.query_points.device
+        semantics, seen = semantics.to(device), seen.to(device)
+        if self.target == 'visible':
+            semantics = torch.where(
+                seen, semantics, torch.full_like(semantics, FREE)
+            )
+        return occupied_voxels(semantics, self.decoder.grid, seen)
+
+    def _answer(
+        self, memory: object, data_samples: list[OccDataSample]
+    ) -> list[dict[int, str]]:
+        """Answer all questions of all frames, by place."""
+        asked = [
+            self.prompts(sample, '', others=True) for sample in data_samples
+        ]
+        prompts = [list(by_place.values()) for by_place in asked]
+        text = TextBatch.pad(
+            prompts, prompts, self.encoder.query_points.device
+        )
+        rows = greedy_decode(
+            self.bridge,
+            memory,
+            text.input_ids,
+            text.valid,
+            self.tokenizer.eos_token_id,
+            self.max_new_tokens,
+        )
+        return [
+            {
+                place: self.tokenizer.decode(answer).strip()
+                for place, answer in zip(by_place, answers, strict=False)
+            }
+            for by_place, answers in zip(asked, rows, strict=True)
+        ]
+
+    def _forecast(
+        self,
+        scene: SparseOccFeatures,
+        out: SparseBridgeOutput,
+        data_samples: list[OccDataSample],
+    ) -> None:
+        """Add ``future_semantics`` (T, X, Y, Z) to ``pred_occ``."""
+        forecast = self.forecaster.predict(scene, out.queries, data_samples)
+        grids = torch.stack(
+            [self.decoder(points) for points in forecast.point_sets], dim=1
+        )
+        for sample, grid in zip(data_samples, grids, strict=True):
+            sample.pred_occ.set_field(grid, 'future_semantics')
+
+    def _plan(
+        self,
+        scene: SparseOccFeatures,
+        out: SparseBridgeOutput,
+        data_samples: list[OccDataSample],
+    ) -> None:
+        """Fill ``pred_ego``."""
+        plan = self.planner.predict(
+            out.reasoning,
+            scene,
+            self._status(data_samples),
+            ConditionExtras(global_tokens=out.overview),
+            [sample.token for sample in data_samples],
+        )
+        scores = plan.scores.gather(1, plan.candidate_index)
+        for sample, trajs, score in zip(
+            data_samples, plan.candidates, scores, strict=True
+        ):
+            sample.pred_ego = BaseDataElement(trajs=trajs, scores=score)
+
+    def _forward(
+        self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
+    ) -> Tensor:
+        """Occupancy queries (B, Q, D)."""
+        return self.see(inputs, data_samples).features
+
+
+def _ego2img(sample: OccDataSample) -> np.ndarray:
+    """(T * V, 4, 4), metres in the ego frame of now to pixels times depth."""
+    cam2img = np.tile(np.eye(4), (len(sample.cam2img), 1, 1))
+    cam2img[:, :3, :3] = sample.cam2img
+    return cam2img @ np.linalg.inv(sample.cam2ego)

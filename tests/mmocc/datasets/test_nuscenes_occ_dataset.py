@@ -1,0 +1,272 @@
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.dataset import pseudo_collate
+
+from mmocc.datasets import NuScenesOccDataset, SampleError
+from mmocc.registry import DATASETS, MODELS
+from mmocc.structures import CAMERAS, OCC3D_CLASSES, OccDataSample
+from mmocc.testing import make_occ_info, wrap_infos
+from mmocc.utils.info_file import InfoFileError
+
+TRAIN = 'nuscenes_infos_occ_train.pkl'
+IMAGES = (
+    {'type': 'LoadSurroundImages', 'size': (28, 42)},
+    {'type': 'ComputeLidar2Img'},
+    {'type': 'PackOccInputs'},
+)
+
+
+def write_infos(folder, infos, **metainfo):
+    content = wrap_infos(infos)
+    content['metainfo'].update(metainfo)
+    (folder / 'infos.pkl').write_bytes(pickle.dumps(content))
+    return NuScenesOccDataset('infos.pkl', str(folder))
+
+
+def test_frames_keep_our_keys_and_get_whole_paths(tiny_root):
+    dataset = NuScenesOccDataset(TRAIN, str(tiny_root))
+    info = dataset.get_data_info(1)
+    assert info['scene_name'] == 'scene-0001'
+    assert info['ego']['fut_poses'].shape == (6, 3)
+    assert Path(info['occ_path']).is_file()
+    for view in info['images'].values():
+        assert Path(view['img_path']).is_file()
+
+
+def test_boxes_and_voxels_share_class_ids(tmp_path):
+    infos = [make_occ_info(frame_idx=i) for i in range(3)]
+    dataset = write_infos(tmp_path, infos)
+    assert dataset.metainfo['classes'] == OCC3D_CLASSES
+    names = list(wrap_infos([])['metainfo']['categories'])
+    for i, info in enumerate(infos):
+        (before,) = info['instances']
+        (after,) = dataset.get_data_info(i)['instances']
+        for key in ('bbox_label', 'bbox_label_3d'):
+            assert OCC3D_CLASSES[after[key]] == names[before[key]]
+
+
+def test_unknown_class_id_is_named(tmp_path):
+    info = make_occ_info()
+    info['instances'][0]['bbox_label_3d'] = 42
+    with pytest.raises(SampleError, match=r'class id 42') as error:
+        write_infos(tmp_path, [info])
+    assert info['token'] in str(error.value)
+    assert 'infos.pkl' in str(error.value)
+
+
+def test_ignored_boxes_stay_ignored(tmp_path):
+    info = make_occ_info()
+    info['instances'][0].update(bbox_label=-1, bbox_label_3d=-1)
+    dataset = write_infos(tmp_path, [info])
+    assert dataset.get_data_info(0)['instances'][0]['bbox_label_3d'] == -1
+
+
+def test_boxes_for_mmdet3d_come_on_request(tiny_root):
+    dataset = NuScenesOccDataset(TRAIN, str(tiny_root), load_boxes=True)
+    info = dataset.get_data_info(0)
+    assert info['ann_info']['gt_bboxes_3d'].tensor.shape == (1, 9)
+    assert (
+        info['ann_info']['gt_labels_3d'][0]
+        == info['instances'][0]['bbox_label_3d']
+    )
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_frame_without_ground_truth_gives_images_and_calibration(
+    tiny_root, tmp_path, test_mode
+):
+    """All that an own car has: images, intrinsics, extrinsics."""
+    full = make_occ_info(num_frames=3)
+    info = {
+        'token': 'mine',
+        'images': {
+            camera: {
+                'img_path': str(
+                    tiny_root / 'samples' / camera / view['img_path']
+                ),
+                'cam2img': view['cam2img'],
+                'cam2ego': view['cam2ego'],
+            }
+            for camera, view in full['images'].items()
+        },
+    }
+    (tmp_path / 'mine.pkl').write_bytes(pickle.dumps(wrap_infos([info])))
+    dataset = NuScenesOccDataset(
+        'mine.pkl', str(tmp_path), IMAGES, test_mode=test_mode
+    )
+    item = dataset[0]
+    sample = item['data_samples']
+    assert item['inputs']['img'].shape == (6, 3, 28, 42)
+    assert sample.token == 'mine' and sample.frame_idx == -1
+    np.testing.assert_allclose(
+        sample.cam2ego,
+        [info['images'][camera]['cam2ego'] for camera in CAMERAS],
+        atol=1e-12,
+    )
+    assert not [key for key in sample.keys() if key.startswith('gt_')]
+
+
+def test_neighbours_stay_in_their_scene(tmp_path):
+    infos = [
+        make_occ_info(scene, frame_idx, 4)
+        for scene in range(2)
+        for frame_idx in range(4)
+    ]
+    dataset = write_infos(tmp_path, infos)
+    for index, info in enumerate(infos):
+        for offset in range(-4, 5):
+            wanted = info['frame_idx'] + offset
+            found = dataset.get_neighbour(index, offset)
+            if 0 <= wanted < 4:
+                assert found['scene_token'] == info['scene_token']
+                assert found['frame_idx'] == wanted
+            else:
+                assert found is None
+
+
+def test_neighbours_are_found_across_filtered_frames(tmp_path):
+    infos = [make_occ_info(0, i, 5) for i in range(5)]
+    infos[2]['cot'] = ''
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+    dataset = NuScenesOccDataset(
+        'infos.pkl', str(tmp_path), filter_cfg={'require': ['cot']}
+    )
+    assert len(dataset) == 4
+    assert dataset.get_neighbour(1, 1) is None
+    assert dataset.get_neighbour(1, 2)['frame_idx'] == 3
+    assert dataset.get_neighbour(3, -4)['frame_idx'] == 0
+
+
+def test_filters_keep_what_has_all_parts(tmp_path):
+    infos = [make_occ_info(0, i, 8) for i in range(8)]
+    infos[0]['meta_action'] = None
+    infos[2]['cot'], infos[3]['qa'] = '', []
+    infos[4].update(cot='', qa=[])
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+
+    def kept(*require):
+        dataset = NuScenesOccDataset(
+            'infos.pkl', str(tmp_path), filter_cfg={'require': require}
+        )
+        return [
+            dataset.get_data_info(i)['frame_idx'] for i in range(len(dataset))
+        ]
+
+    assert kept('future') == [0, 1]  # six steps ahead exist
+    assert kept('future', 'meta_action') == [1]
+    assert kept('occ', 'qa', 'cot') == [0, 1, 5, 6, 7]
+    assert kept('text') == [0, 1, 2, 3, 5, 6, 7]
+    with pytest.raises(ValueError, match=r"requires \['futrue'\]"):
+        kept('futrue')
+
+
+def test_filters_that_leave_nothing_say_so(tmp_path):
+    info = make_occ_info()
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos([info])))
+    with pytest.raises(ValueError, match='none of the 1 frames'):
+        NuScenesOccDataset(
+            'infos.pkl', str(tmp_path), filter_cfg={'require': ['future']}
+        )
+
+
+def test_filter_on_plain_file_names_the_missing_key(tmp_path):
+    info = make_occ_info()
+    del info['qa']
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos([info])))
+    with pytest.raises(ValueError, match="no key 'qa'"):
+        NuScenesOccDataset(
+            'infos.pkl', str(tmp_path), filter_cfg={'require': ['qa']}
+        )
+
+
+def test_frame_without_images_key_is_refused(tmp_path):
+    info = make_occ_info()
+    del info['images']
+    with pytest.raises(SampleError, match="no 'images'") as error:
+        write_infos(tmp_path, [info])
+    assert info['token'] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [{'frames': []}, [1, 2], b'no pickle at all'],
+    ids=['keys', 'list', 'bytes'],
+)
+def test_other_files_are_no_info_files(tmp_path, content):
+    path = tmp_path / 'infos.pkl'
+    path.write_bytes(
+        content if isinstance(content, bytes) else pickle.dumps(content)
+    )
+    with pytest.raises(InfoFileError, match='create_data') as error:
+        NuScenesOccDataset('infos.pkl', str(tmp_path))
+    assert str(path) in str(error.value)
+
+
+def test_items_collate_through_mmdet3ds_preprocessor(tiny_root):
+    dataset = DATASETS.build(
+        {
+            'type': 'NuScenesOccDataset',
+            'data_root': str(tiny_root),
+            'ann_file': TRAIN,
+            'pipeline': IMAGES,
+        }
+    )
+    preprocessor = MODELS.build(
+        {
+            'type': 'Det3DDataPreprocessor',
+            'mean': [127.5] * 3,
+            'std': [127.5] * 3,
+            'bgr_to_rgb': True,
+        }
+    )
+    items = [dataset[0], dataset[1]]
+    batch = preprocessor(pseudo_collate(items))
+    images = batch['inputs']['imgs']
+    assert images.shape == (2, 6, 3, 28, 42)
+    for image, item in zip(images, items, strict=True):
+        # BGR bytes become RGB in [-1, 1], each view by itself.
+        expected = item['inputs']['img'].flip(1).float() / 127.5 - 1
+        np.testing.assert_allclose(image, expected, atol=1e-6)
+    for sample in batch['data_samples']:
+        assert isinstance(sample, OccDataSample)
+        assert sample.img_shape == (28, 42)
+
+
+@pytest.fixture
+def real_frame():
+    folder = os.environ.get('MMOCC_REAL_DATA')
+    if not folder:
+        pytest.skip('MMOCC_REAL_DATA does not name a folder of real samples')
+    return next((Path(folder) / 'frame').glob('*.pkl'))
+
+
+def test_real_mmdet3d_frame_loads_and_projects(real_frame):
+    """Boxes of the file land where the file's own image boxes are."""
+    dataset = NuScenesOccDataset(
+        real_frame.name,
+        str(real_frame.parent),
+        [*IMAGES[:2], {'type': 'PackOccInputs', 'meta_keys': ['lidar2img']}],
+        data_prefix={'img': ''},
+        test_mode=True,
+    )
+    item = dataset[0]
+    sample = item['data_samples']
+    assert item['inputs']['img'].shape == (6, 3, 28, 42)
+    raw = pickle.loads(real_frame.read_bytes())['data_list'][0]
+    centres = np.array([box['bbox_3d'][:3] for box in raw['instances']])
+    points = np.concatenate([centres, np.ones((len(centres), 1))], axis=1)
+    scale = np.array([42 / 1600, 28 / 900])
+    checked = 0
+    for view, camera in enumerate(CAMERAS):
+        projected = points @ sample.lidar2img[view].T
+        ahead = projected[:, 2] > 1
+        pixels = projected[ahead, :2] / projected[ahead, 2:3]
+        for box in raw['cam_instances'][camera]:
+            centre = np.array(box['center_2d']) * scale
+            assert np.abs(pixels - centre).max(axis=1).min() < 0.05
+            checked += 1
+    assert checked > 50

@@ -1,0 +1,126 @@
+"""Anchors, inputs and planners that the tests of this folder share."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmocc.models.planners.anchor_set import AnchorSet, gt3s_command
+from mmocc.registry import MODELS
+from mmocc.structures.sparse_occ import SparseOccFeatures
+
+STEPS = 6
+SECONDS = 0.5 * np.arange(1, STEPS + 1)
+QUERIES, OCC_DIMS, EGO_DIMS, LLM_DIMS = 5, 12, 7, 10
+
+
+def drive(speed: float, yaw_rate: float = 0.0) -> np.ndarray:
+    """Positions (6, 2) on an arc, m/s and rad/s."""
+    angle = yaw_rate * SECONDS
+    if yaw_rate == 0:
+        return np.stack([speed * SECONDS, np.zeros(STEPS)], axis=-1)
+    radius = speed / yaw_rate
+    return radius * np.stack([np.sin(angle), 1 - np.cos(angle)], axis=-1)
+
+
+# Stationary, slow, fast, then turns to the left and to the right.
+ANCHORS = np.stack(
+    [
+        drive(0.0),
+        drive(3.0),
+        drive(9.0),
+        drive(5.0, 0.4),
+        drive(5.0, -0.4),
+        drive(9.0, 0.2),
+    ]
+)
+
+
+def make_anchor_set(**changes) -> AnchorSet:
+    mode = changes.get('mode', 'global')
+    commands = gt3s_command(ANCHORS[:, -1])
+    values = dict(
+        anchors=ANCHORS,
+        commands=commands if mode == 'per_command' else np.full(6, -1),
+        step_centre=[2.5, 0.0],
+        step_half_range=[2.5, 1.5],
+        mode=mode,
+        split='train',
+        seed=0,
+        step_seconds=0.5,
+        num_trajectories=100,
+        oracle_ade=0.7,
+    )
+    return AnchorSet(**{**values, **changes})
+
+
+def anchor_file(folder: Path, **changes) -> Path:
+    path = folder / 'anchors.npz'
+    make_anchor_set(**changes).save(path)
+    return path
+
+
+def make_planner(folder: Path, awake: bool = True, **options):
+    """A small planner; ``awake`` gives its zero weights something to do."""
+    torch.manual_seed(0)
+    mode = options.pop('mode', 'global')
+    anchors = dict(
+        file=anchor_file(folder, mode=mode), num_anchors=6, mode=mode
+    )
+    anchors.update(options.pop('anchors', {}))
+    planner = MODELS.build(
+        dict(
+            type='AnchorDiffusionPlanner',
+            reasoning_dims=LLM_DIMS,
+            occ_dims=OCC_DIMS,
+            ego_dims=EGO_DIMS,
+            anchors=anchors,
+            embed_dims=16,
+            num_heads=2,
+            ffn_ratio=2,
+            **options,
+        )
+    )
+    return wake(planner) if awake else planner
+
+
+def wake(module: torch.nn.Module) -> torch.nn.Module:
+    """Give every weight a value, also those that start at zero."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight += 0.03 * torch.randn(weight.shape, generator=generator)
+    return module
+
+
+def make_occ(frames: int, dtype=torch.float32) -> SparseOccFeatures:
+    generator = torch.Generator().manual_seed(1)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator).to(dtype)
+
+    return SparseOccFeatures(
+        features=normal(frames, QUERIES, OCC_DIMS),
+        centres=10 * normal(frames, QUERIES, 3),
+        spread=normal(frames, QUERIES, 3).abs(),
+        layers=[],
+        initial_points=normal(frames, QUERIES, 1, 3),
+    )
+
+
+def make_inputs(frames: int = 3, dtype=torch.float32):
+    """Reasoning token, occupancy and ego status."""
+    generator = torch.Generator().manual_seed(2)
+    return (
+        torch.randn(frames, LLM_DIMS, generator=generator).to(dtype),
+        make_occ(frames, dtype),
+        torch.randn(frames, EGO_DIMS, generator=generator).to(dtype),
+    )
+
+
+def make_truth(dtype=torch.float32):
+    """Three futures, of which one ends early: (3, 6, 2) and (3, 6)."""
+    futures = np.stack([drive(8.5), drive(4.5, 0.35), drive(4.5, -0.35)])
+    mask = torch.ones(3, STEPS, dtype=torch.bool)
+    mask[1, 4:] = False
+    return torch.from_numpy(futures).to(dtype), mask

@@ -1,0 +1,47 @@
+"""Scores of anchors, before and after the weights move."""
+
+import torch
+from planner_examples import wake
+
+from mmocc.models.planners.anchor_scorer import AnchorScorer, score_layer
+
+
+def make(num_anchors=4):
+    torch.manual_seed(0)
+    return AnchorScorer(10, num_anchors, 6, embed_dims=16)
+
+
+def normal(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator)
+
+
+def test_a_blind_score_is_one_in_all_anchors():
+    layer = score_layer(16, 18)
+    chance = layer(torch.zeros(16)).sigmoid()
+    torch.testing.assert_close(chance, torch.tensor([1 / 18]))
+
+
+def test_an_anchor_is_scored_without_the_others():
+    scorer, guide, anchors = wake(make()), normal(2, 10), normal(4, 6, 2)
+    scores = scorer(guide, anchors)
+    order = torch.tensor([2, 0, 3, 1])
+    torch.testing.assert_close(scorer(guide, anchors[order]), scores[:, order])
+    changed = anchors.clone()
+    changed[1] += 1
+    difference = (scorer(guide, changed) - scores).abs()
+    assert difference[:, [0, 2, 3]].max() < 1e-6 < difference[:, 1].min()
+
+
+def test_one_guide_for_each_anchor():
+    scorer, anchors = wake(make()), normal(4, 6, 2)
+    guides = normal(2, 4, 10)
+    scores = scorer(guides, anchors)
+    for k in range(4):
+        alone = scorer(guides[:, k], anchors)[:, k]
+        torch.testing.assert_close(scores[:, k], alone)
+
+
+def test_a_half_precision_guide_is_welcome():
+    scores = make()(normal(2, 10).bfloat16(), normal(4, 6, 2))
+    assert scores.dtype == torch.float32 and scores.isfinite().all()

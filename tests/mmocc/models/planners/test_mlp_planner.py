@@ -1,0 +1,122 @@
+"""The MLP planner: what it reads, in which units, and its loss."""
+
+import pytest
+import torch
+from mmengine.structures import BaseDataElement
+
+from mmocc.registry import MODELS
+from mmocc.structures import OccDataSample
+
+
+def build(**options):
+    torch.manual_seed(0)
+    return MODELS.build(
+        dict(
+            type='MLPPlanner',
+            embed_dims=8,
+            hidden_dims=16,
+            num_heads=2,
+            **options,
+        )
+    )
+
+
+def make_sample(vx=5.0, vy=0.0):
+    sample = OccDataSample()
+    sample.gt_ego = BaseDataElement(
+        status=torch.tensor([vx, vx, vy, 0, 0, 0, 0]),
+        his_trajs=torch.tensor([[-2.5 * i, 0.1, 0.01] for i in (4, 3, 2, 1)]),
+        his_masks=torch.tensor([False, True, True, True]),
+        fut_trajs=torch.tensor([[2.5 * i, 0.0] for i in range(1, 7)]),
+        fut_masks=torch.tensor([True] * 5 + [False]),
+    )
+    return sample
+
+
+def inputs():
+    generator = torch.Generator().manual_seed(1)
+    tokens = torch.randn(1, 12, 8, generator=generator)
+    return tokens, torch.tensor([[0.2, 0.5, 0.3]]), torch.eye(6)[:1]
+
+
+def silence(planner):
+    """Make the MLP's last layer answer zero."""
+    torch.nn.init.zeros_(planner.mlp[-1].weight)
+    torch.nn.init.zeros_(planner.mlp[-1].bias)
+    return planner
+
+
+def test_residual_starts_from_constant_velocity():
+    plan = silence(build(residual=True))(*inputs(), [make_sample(4.0, 1.0)])
+    # 4 m/s ahead and 1 m/s to the left, every half second.
+    expected = torch.tensor([[2.0 * i, 0.5 * i] for i in range(1, 7)])
+    torch.testing.assert_close(plan[0], expected)
+    plan = silence(build())(*inputs(), [make_sample(4.0, 1.0)])
+    assert plan.abs().max() == 0
+
+
+def test_loss_is_in_square_metres_over_existing_steps():
+    planner = silence(build(residual=True))
+    sample = make_sample(5.0)
+    assert planner.loss(*inputs(), [sample])['loss_plan'] == 0
+    sample.gt_ego.fut_trajs[2] += torch.tensor([3.0, 4.0])
+    sample.gt_ego.fut_trajs[5] += 1000.0  # beyond the end of the scene
+    loss = planner.loss(*inputs(), [sample])['loss_plan']
+    torch.testing.assert_close(loss, torch.tensor(25.0 / 5))
+
+
+def test_a_scene_that_ends_here_costs_nothing():
+    sample = make_sample()
+    sample.gt_ego.fut_masks[:] = False
+    assert build().loss(*inputs(), [sample])['loss_plan'] == 0
+
+
+@pytest.mark.parametrize(
+    'off, change',
+    [
+        ('use_velocity', lambda s, i: s.gt_ego.status.add_(1)),
+        ('use_ego_history', lambda s, i: s.gt_ego.his_trajs.add_(1)),
+        ('use_visual_tokens', lambda s, i: i[0].add_(1)),
+    ],
+)
+@torch.no_grad()
+def test_an_input_that_is_off_is_not_read(off, change):
+    for enabled in (True, False):
+        planner = build(**{off: enabled}).eval()
+        sample, args = make_sample(), inputs()
+        before = planner(*args, [sample])
+        change(sample, args)
+        # Tokens are normalised: shift them unevenly.
+        args[0][..., 0] += 0.5 if off == 'use_visual_tokens' else 0.0
+        after = planner(*args, [sample])
+        assert torch.equal(before, after) != enabled
+
+
+@torch.no_grad()
+def test_unknown_past_poses_are_not_read():
+    planner, sample = build(), make_sample()
+    before = planner(*inputs(), [sample])
+    sample.gt_ego.his_trajs[0] = 77.0  # masked out
+    assert torch.equal(before, planner(*inputs(), [sample]))
+
+
+@pytest.mark.parametrize('embedding', ['hard', 'soft', 'none'])
+@torch.no_grad()
+def test_meta_action_embeddings(embedding):
+    planner = build(meta_embedding=embedding)
+    tokens, _, direction = inputs()
+
+    def plan(*scores):
+        return planner(
+            tokens, torch.tensor([scores]), direction, [make_sample()]
+        )
+
+    surer = torch.equal(plan(0.1, 0.6, 0.3), plan(0.0, 1.0, 0.0))
+    other = torch.equal(plan(0.1, 0.6, 0.3), plan(0.6, 0.1, 0.3))
+    expected = dict(hard=(True, False), soft=(False, False), none=(True, True))
+    assert (surer, other) == expected[embedding]
+
+
+def test_unknown_embedding_is_refused():
+    with pytest.raises(ValueError, match=r'planner\.meta_embedding'):
+        build(meta_embedding='mean')

@@ -1,0 +1,75 @@
+"""Run the entry points as users do, and read what they logged."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY = Path(__file__).resolve().parent / 'toy'
+TOY_CONFIG = TOY / 'toy_config.py'
+
+
+def run_tool(
+    script: str, *arguments: str | Path, timeout: int = 300
+) -> subprocess.CompletedProcess:
+    """Run a script of ``tools/`` in its own process, from another folder.
+
+    Args:
+        script (str): Path below ``tools/``, a .py or .sh file.
+        *arguments (str | Path): Its command line.
+        timeout (int): Seconds before it is stopped. Defaults to 300.
+
+    Returns:
+        subprocess.CompletedProcess: With text ``stdout`` and ``stderr``.
+    """
+    program = 'bash' if script.endswith('.sh') else sys.executable
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    path = os.pathsep.join((str(ROOT), str(TOY)))
+    environment = dict(
+        os.environ,
+        PYTHONPATH=path,
+        PYTHON=sys.executable,
+        PORT=str(port),
+        OMP_NUM_THREADS='1',
+    )
+    return subprocess.run(
+        [program, str(ROOT / 'tools' / script), *map(str, arguments)],
+        cwd=TOY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def train(*arguments: str | Path) -> None:
+    """Run ``tools/train.py`` and fail with its output if it fails."""
+    done = run_tool('train.py', *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def read_curve(work_dir: Path, key: str = 'loss') -> dict[int, float]:
+    """One logged scalar of all runs in a work folder.
+
+    Args:
+        work_dir (Path): Folder of the run.
+        key (str): Name of the scalar. Defaults to 'loss'.
+
+    Returns:
+        dict[int, float]: Iteration (1-based) to value; where a resumed run
+        repeats iterations, the later run counts.
+    """
+    curve = {}
+    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        for line in log.read_text().splitlines():
+            record = json.loads(line)
+            if key in record and 'lr' in record:
+                curve[record['step']] = record[key]
+    return curve

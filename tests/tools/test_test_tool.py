@@ -1,0 +1,43 @@
+"""``tools/test.py``: scores of a checkpoint, written with their origin."""
+
+import json
+
+import pytest
+import torch
+from launching import TOY, TOY_CONFIG
+
+
+@pytest.fixture
+def test_tool(load_tool, monkeypatch):
+    monkeypatch.syspath_prepend(str(TOY))
+    monkeypatch.setenv('LOCAL_RANK', '0')
+
+    def run(*arguments) -> None:
+        monkeypatch.setattr('sys.argv', ['test.py', *map(str, arguments)])
+        load_tool('test.py').main()
+
+    return run
+
+
+def test_scores_are_written_with_their_origin(test_tool, tmp_path):
+    """All weights zero and bias 3: |3 - (2 x + 1)| is 2 on average."""
+    weights = {
+        'hidden.weight': torch.zeros(8, 1),
+        'hidden.bias': torch.zeros(8),
+        'output.weight': torch.zeros(1, 8),
+        'output.bias': torch.full((1,), 3.0),
+    }
+    checkpoint, out = tmp_path / 'zero.pth', tmp_path / 'scores.json'
+    torch.save(dict(state_dict=weights), checkpoint)
+    test_tool(
+        TOY_CONFIG, checkpoint, '--work-dir', tmp_path / 'run', '--out', out
+    )
+    report = json.loads(out.read_text())
+    assert report['scores']['error'] == pytest.approx(2.0)
+    assert report['checkpoint'] == str(checkpoint)
+    assert report['environment']['Seed'] == '3'
+
+
+def test_missing_checkpoint_is_one_line(test_tool, tmp_path):
+    with pytest.raises(SystemExit, match=r'^error: .*no\.pth does not exist'):
+        test_tool(TOY_CONFIG, tmp_path / 'no.pth', '--work-dir', tmp_path)

@@ -1,0 +1,82 @@
+"""The CAN bus messages of a scene, asked for the latest one up to a moment."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataset_converters.nuscenes_tables import MICROSECONDS, TableError
+
+# A message older than this, seconds, says nothing about the moment. Ours:
+# poses come at 50 Hz and steering angles at 100 Hz.
+MAX_AGE = 0.2
+
+
+@dataclass(frozen=True)
+class CanBus:
+    """Messages in time order.
+
+    Attributes:
+        pose_times (np.ndarray): (P,) seconds.
+        accel (np.ndarray): (P, 3) m/s^2, ego frame, with gravity in z.
+        rotation_rate (np.ndarray): (P, 3) rad/s, ego frame.
+        velocity (np.ndarray): (P, 3) m/s, ego frame.
+        steer_times (np.ndarray): (S,) seconds.
+        steer (np.ndarray): (S,) steering wheel angle, rad, + to the left.
+    """
+
+    pose_times: np.ndarray
+    accel: np.ndarray
+    rotation_rate: np.ndarray
+    velocity: np.ndarray
+    steer_times: np.ndarray
+    steer: np.ndarray
+
+
+def _messages(path: Path) -> list[dict]:
+    if not path.is_file():
+        return []
+    try:
+        rows = json.loads(path.read_text(encoding='utf-8'))
+        return sorted(rows, key=lambda row: row['utime'])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise TableError(
+            f'{path} is not a list of CAN bus messages ({error!r}); unpack '
+            'the CAN bus expansion again'
+        ) from error
+
+
+def load_can_bus(root: Path, scene_name: str) -> CanBus | None:
+    """Read ``can_bus/<scene>_{pose,steeranglefeedback}.json``.
+
+    Returns:
+        CanBus or None: None where the scene has no pose messages, which is
+        so for a few scenes of nuScenes.
+    """
+    folder = Path(root) / 'can_bus'
+    poses = _messages(folder / f'{scene_name}_pose.json')
+    if not poses:
+        return None
+    steers = _messages(folder / f'{scene_name}_steeranglefeedback.json')
+    return CanBus(
+        pose_times=np.array([m['utime'] for m in poses]) / MICROSECONDS,
+        accel=np.array([m['accel'] for m in poses], dtype=float),
+        rotation_rate=np.array(
+            [m['rotation_rate'] for m in poses], dtype=float
+        ),
+        velocity=np.array([m['vel'] for m in poses], dtype=float),
+        steer_times=np.array([m['utime'] for m in steers]) / MICROSECONDS,
+        steer=np.array([m['value'] for m in steers], dtype=float),
+    )
+
+
+def latest(times: np.ndarray, moment: float) -> int | None:
+    """Index of the last message at or before ``moment``, or None.
+
+    None also where that message is older than ``MAX_AGE``.
+    """
+    index = int(np.searchsorted(times, moment, side='right')) - 1
+    if index < 0 or moment - times[index] > MAX_AGE:
+        return None
+    return index

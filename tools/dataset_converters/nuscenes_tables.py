@@ -1,0 +1,301 @@
+"""The tables of a nuScenes version, read once and cut into scenes.
+
+Each ``SceneRecord`` holds all rows of one scene, joined, so that scenes can
+be converted in parallel without the tables.
+"""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataset_converters.rigid import rigid_transform
+from mmocc.structures import CAMERAS
+
+LIDAR = 'LIDAR_TOP'
+_TABLES = (
+    'attribute',
+    'calibrated_sensor',
+    'category',
+    'ego_pose',
+    'instance',
+    'log',
+    'sample',
+    'sample_annotation',
+    'sample_data',
+    'scene',
+    'sensor',
+)
+# nuScenes' time stamps are in microseconds.
+MICROSECONDS = 1e6
+_DOWNLOAD = (
+    'download the metadata of that version from '
+    'https://www.nuscenes.org/nuscenes#download and unpack it there, or make '
+    'synthetic data with tools/create_synthetic_nuscenes.py'
+)
+
+
+class TableError(ValueError):
+    """The tables on disk are missing, broken or do not fit together."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One row of ``sample_data`` with its calibration and pose.
+
+    Attributes:
+        token (str): Of the row.
+        filename (str): Relative to the data root.
+        timestamp (int): Microseconds.
+        width, height (int): Of an image in pixels; 0 for LiDAR.
+        sensor2ego (np.ndarray): (4, 4) float64.
+        ego2global (np.ndarray): (4, 4) float64, at ``timestamp``.
+        intrinsic (np.ndarray): (3, 3) of a camera; (0,) for LiDAR.
+    """
+
+    token: str
+    filename: str
+    timestamp: int
+    width: int
+    height: int
+    sensor2ego: np.ndarray
+    ego2global: np.ndarray
+    intrinsic: np.ndarray
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One row of ``sample_annotation``, joined.
+
+    Attributes:
+        token, instance_token, sample_token, prev, next (str): Tokens.
+        category (str): nuScenes' name, such as ``vehicle.car``.
+        attribute (str): nuScenes' name of the first attribute, or ``''``.
+        visibility (str): nuScenes' token, ``'1'`` (0-40 %) to ``'4'``.
+        translation (np.ndarray): (3,) centre, global, metres.
+        size (np.ndarray): (3,) width, length, height, metres.
+        rotation (np.ndarray): (4,) quaternion, global.
+        num_lidar_pts, num_radar_pts (int): Points inside the box.
+    """
+
+    token: str
+    instance_token: str
+    sample_token: str
+    prev: str
+    next: str
+    category: str
+    attribute: str
+    visibility: str
+    translation: np.ndarray
+    size: np.ndarray
+    rotation: np.ndarray
+    num_lidar_pts: int
+    num_radar_pts: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One key frame.
+
+    Attributes:
+        token, prev, next (str): Of the sample; ``''`` at the ends.
+        timestamp (int): Microseconds.
+        lidar (Reading): Of ``LIDAR_TOP``.
+        cameras (dict[str, Reading]): By channel, in the order of ``CAMERAS``.
+        sweeps (tuple[Reading]): LiDAR readings before, latest first.
+        annotations (tuple[Annotation]): In the order of the table.
+        lidarseg (str): Relative path of the point labels, or ``''``.
+    """
+
+    token: str
+    prev: str
+    next: str
+    timestamp: int
+    lidar: Reading
+    cameras: dict[str, Reading]
+    sweeps: tuple[Reading, ...]
+    annotations: tuple[Annotation, ...]
+    lidarseg: str
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """All that the tables hold about one scene, frames in time order."""
+
+    token: str
+    name: str
+    location: str
+    frames: tuple[Frame, ...]
+
+
+def _read_table(folder: Path, name: str) -> list[dict]:
+    path = folder / f'{name}.json'
+    if not path.is_file():
+        raise TableError(f'the table {path} does not exist; {_DOWNLOAD}')
+    try:
+        rows = json.loads(path.read_text(encoding='utf-8'))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TableError(
+            f'the table {path} is not valid JSON ({error}); it may be cut '
+            'off: unpack it again'
+        ) from error
+    if not isinstance(rows, list):
+        raise TableError(
+            f'the table {path} should be a list of rows, it is a '
+            f'{type(rows).__name__}; unpack it again'
+        )
+    return rows
+
+
+class NuScenesTables:
+    """The rows of one version, indexed by token.
+
+    Args:
+        root (Path): The data root.
+        version (str): Name of the folder of tables, such as ``v1.0-mini``.
+        max_sweeps (int): LiDAR readings to list before each key frame.
+
+    Raises:
+        TableError: A table is missing or cannot be read.
+    """
+
+    def __init__(self, root: Path, version: str, max_sweeps: int) -> None:
+        folder = Path(root) / version
+        if not folder.is_dir():
+            raise TableError(
+                f'the folder {folder} does not exist; {_DOWNLOAD}'
+            )
+        self.folder = folder
+        self.max_sweeps = max_sweeps
+        tables = {name: _read_table(folder, name) for name in _TABLES}
+        self.scenes = tables['scene']
+        self._index = {
+            name: {row['token']: row for row in rows}
+            for name, rows in tables.items()
+        }
+        self._key_frames: dict[str, dict[str, dict]] = defaultdict(dict)
+        for row in tables['sample_data']:
+            if row['is_key_frame']:
+                channel = self._channel(row)
+                if channel == LIDAR or channel in CAMERAS:
+                    self._key_frames[row['sample_token']][channel] = row
+        self._annotations: dict[str, list[dict]] = defaultdict(list)
+        for row in tables['sample_annotation']:
+            self._annotations[row['sample_token']].append(row)
+        self._lidarseg = {}
+        if (folder / 'lidarseg.json').is_file():
+            self._lidarseg = {
+                row['sample_data_token']: row['filename']
+                for row in _read_table(folder, 'lidarseg')
+            }
+
+    def _row(self, table: str, token: str) -> dict:
+        try:
+            return self._index[table][token]
+        except KeyError:
+            raise TableError(
+                f'{self.folder / table}.json has no row {token!r}, which '
+                'another table points to; unpack the tables again'
+            ) from None
+
+    def _channel(self, row: dict) -> str:
+        calibration = self._row(
+            'calibrated_sensor', row['calibrated_sensor_token']
+        )
+        return self._row('sensor', calibration['sensor_token'])['channel']
+
+    def first_images(self, scene: dict) -> list[str]:
+        """Paths of the images of a scene's first frame, to the data root."""
+        rows = self._key_frames[scene['first_sample_token']]
+        return [rows[camera]['filename'] for camera in CAMERAS]
+
+    def location(self, scene: dict) -> str:
+        """The map that a scene drives on."""
+        return self._row('log', scene['log_token'])['location']
+
+    def scene_record(self, scene: dict) -> SceneRecord:
+        """Join all rows of a scene."""
+        frames = []
+        token = scene['first_sample_token']
+        while token:
+            sample = self._row('sample', token)
+            frames.append(self._frame(sample))
+            token = sample['next']
+        return SceneRecord(
+            token=scene['token'],
+            name=scene['name'],
+            location=self.location(scene),
+            frames=tuple(frames),
+        )
+
+    def _frame(self, sample: dict) -> Frame:
+        token = sample['token']
+        rows = self._key_frames[token]
+        missing = [c for c in (LIDAR, *CAMERAS) if c not in rows]
+        if missing:
+            raise TableError(
+                f'sample {token} has no key frame of {", ".join(missing)} in '
+                f'{self.folder / "sample_data.json"}; this converter needs '
+                'LIDAR_TOP and all six cameras'
+            )
+        sweeps, row = [], rows[LIDAR]
+        while len(sweeps) < self.max_sweeps and row['prev']:
+            row = self._row('sample_data', row['prev'])
+            sweeps.append(self._reading(row))
+        return Frame(
+            token=token,
+            prev=sample['prev'],
+            next=sample['next'],
+            timestamp=sample['timestamp'],
+            lidar=self._reading(rows[LIDAR]),
+            cameras={c: self._reading(rows[c]) for c in CAMERAS},
+            sweeps=tuple(sweeps),
+            annotations=tuple(
+                self._annotation(row) for row in self._annotations[token]
+            ),
+            lidarseg=self._lidarseg.get(rows[LIDAR]['token'], ''),
+        )
+
+    def _reading(self, row: dict) -> Reading:
+        calibration = self._row(
+            'calibrated_sensor', row['calibrated_sensor_token']
+        )
+        pose = self._row('ego_pose', row['ego_pose_token'])
+        return Reading(
+            token=row['token'],
+            filename=row['filename'],
+            timestamp=row['timestamp'],
+            width=row['width'],
+            height=row['height'],
+            sensor2ego=rigid_transform(
+                calibration['rotation'], calibration['translation']
+            ),
+            ego2global=rigid_transform(pose['rotation'], pose['translation']),
+            intrinsic=np.array(calibration['camera_intrinsic'], dtype=float),
+        )
+
+    def _annotation(self, row: dict) -> Annotation:
+        instance = self._row('instance', row['instance_token'])
+        category = self._row('category', instance['category_token'])
+        attributes = row['attribute_tokens']
+        return Annotation(
+            token=row['token'],
+            instance_token=row['instance_token'],
+            sample_token=row['sample_token'],
+            prev=row['prev'],
+            next=row['next'],
+            category=category['name'],
+            attribute=(
+                self._row('attribute', attributes[0])['name']
+                if attributes
+                else ''
+            ),
+            visibility=row['visibility_token'],
+            translation=np.array(row['translation'], dtype=float),
+            size=np.array(row['size'], dtype=float),
+            rotation=np.array(row['rotation'], dtype=float),
+            num_lidar_pts=row['num_lidar_pts'],
+            num_radar_pts=row['num_radar_pts'],
+        )

@@ -1,0 +1,67 @@
+"""Info files as deterministic pickles of plain containers and arrays."""
+
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+# Protocol 4 is read by every Python that this project supports.
+_PROTOCOL = 4
+
+
+def plain(value: object, strings: dict[str, str]) -> object:
+    """Copy a tree so that equal trees give equal pickles.
+
+    A pickle writes an object that it meets again as a reference, so which
+    strings are one object and which are copies would show in the bytes.
+
+    Args:
+        value (object): Dictionaries, lists, strings, numbers, None and NumPy
+            arrays.
+        strings (dict): Strings met so far; grows.
+
+    Raises:
+        TypeError: Anything else.
+    """
+    if isinstance(value, str):
+        return strings.setdefault(value, value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {
+            plain(key, strings): plain(item, strings)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [plain(item, strings) for item in value]
+    if isinstance(value, np.ndarray):
+        return np.array(value, dtype=np.dtype(value.dtype.str), order='C')
+    raise TypeError(
+        'info files hold dictionaries, lists, strings, numbers and NumPy '
+        f'arrays only, got {type(value).__name__}'
+    )
+
+
+def write_info_file(infos: dict, path: Path) -> None:
+    """Write an info file whole or not at all.
+
+    Args:
+        infos (dict): ``metainfo`` and ``data_list``.
+        path (Path): Target; an existing file is replaced at the end.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix='.partial')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            pickle.dump(plain(infos, {}), file, protocol=_PROTOCOL)
+        # mkstemp's files are private; data files are not.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,98 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint with the test loader and evaluator of its config.
+
+python tools/test.py CONFIG CHECKPOINT
+bash tools/dist_test.sh CONFIG CHECKPOINT 8
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from mmocc.engine.distributed import prepare_cpu_processes
+from mmocc.utils.atomic import atomic_open
+from mmocc.utils.checkpoint import require_safe, to_plain
+from mmocc.utils.config import explained, load_config
+from mmocc.utils.env import environment_report
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='MMOCC_TRACEBACK=1 shows where an error was raised.',
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs; default: work_dir of the config, else '
+        'work_dirs/NAME_OF_CONFIG',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='FILE.json',
+        help='write the scores, the checkpoint and the environment here',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override config keys, such as test_dataloader.batch_size=1',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='how several processes were started',
+    )
+    # torch.distributed.launch passes one of them, torchrun neither.
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    with explained():
+        cfg = load_config(args.config, args.cfg_options)
+    with explained(cfg):
+        cfg.launcher = args.launcher
+        if args.work_dir is not None:
+            cfg.work_dir = args.work_dir
+        elif cfg.get('work_dir') is None:
+            cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+        require_safe(args.checkpoint)
+        cfg.load_from = args.checkpoint
+        cfg.resume = False
+        prepare_cpu_processes(cfg, args.launcher)
+        runner = Runner.from_cfg(cfg)
+        scores = runner.test()
+
+    if args.out is not None and is_main_process():
+        report = dict(
+            config=args.config,
+            checkpoint=args.checkpoint,
+            scores=to_plain(dict(scores), 'scores'),
+            environment=environment_report(runner.seed),
+        )
+        with atomic_open(args.out, 'w') as file:
+            json.dump(report, file, indent=2)
+            file.write('\n')
+
+
+if __name__ == '__main__':
+    main()
