@@ -14,7 +14,10 @@ from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmocc.engine.distributed import prepare_cpu_processes
+from mmocc.engine.distributed import (
+    leave_processes,
+    prepare_cpu_processes,
+)
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.checkpoint import require_safe, to_plain
 from mmocc.utils.config import explained, load_config
@@ -92,6 +95,7 @@ def main() -> None:
         with atomic_open(args.out, 'w') as file:
             json.dump(report, file, indent=2)
             file.write('\n')
+    leave_processes()
 
 
 if __name__ == '__main__':

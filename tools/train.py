@@ -14,7 +14,10 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmocc.engine.distributed import prepare_cpu_processes
+from mmocc.engine.distributed import (
+    leave_processes,
+    prepare_cpu_processes,
+)
 from mmocc.utils.checkpoint import latest_checkpoint, require_safe
 from mmocc.utils.config import ConfigError, explained, load_config
 
@@ -152,6 +155,7 @@ def main() -> None:
         apply_arguments(cfg, args)
         prepare_cpu_processes(cfg, args.launcher)
         Runner.from_cfg(cfg).train()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -59,3 +59,13 @@ def prepare_cpu_processes(cfg: Config, launcher: str) -> None:
     wrapper.update(cfg.get('model_wrapper_cfg') or {})
     wrapper['device_ids'] = None
     cfg.model_wrapper_cfg = wrapper
+
+
+def leave_processes() -> None:
+    """Leave the process group, if any, when all others are ready to.
+
+    A process that just ends cuts the connections of those that still work.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()

@@ -1,8 +1,21 @@
 from mmocc.evaluation.metrics import (
+    CaptionMetric,
+    ForecastMetric,
     MetaActionMetric,
     OccMetric,
+    PlanCollisionMetric,
     PlanningMetric,
     QAMetric,
+    RayIoUMetric,
 )
 
-__all__ = ['MetaActionMetric', 'OccMetric', 'PlanningMetric', 'QAMetric']
+__all__ = [
+    'CaptionMetric',
+    'ForecastMetric',
+    'MetaActionMetric',
+    'OccMetric',
+    'PlanCollisionMetric',
+    'PlanningMetric',
+    'QAMetric',
+    'RayIoUMetric',
+]

@@ -49,10 +49,23 @@ def run_tool(
     )
 
 
+def why(done: subprocess.CompletedProcess) -> str:
+    """The end of what a failed tool said, its errors first.
+
+    A run prints its whole config before it fails; a report that is cut
+    would show nothing else.
+    """
+    lines = done.stderr.splitlines()
+    errors = [line for line in lines if 'Error' in line or 'rror:' in line]
+    return '\n'.join(
+        [f'exit status {done.returncode}', *errors[:10], *lines[-25:]]
+    )
+
+
 def train(*arguments: str | Path) -> None:
-    """Run ``tools/train.py`` and fail with its output if it fails."""
+    """Run ``tools/train.py`` and fail with its errors if it fails."""
     done = run_tool('train.py', *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, why(done)
 
 
 def read_curve(work_dir: Path, key: str = 'loss') -> dict[int, float]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from launching import TOY_CONFIG, read_curve, run_tool, train
+import two_processes
+from launching import TOY_CONFIG, read_curve, run_tool, train, why
 
 # Of a logged loss, absolute: gradients are summed in another order.
 TOLERANCE = 1e-4
@@ -22,6 +23,7 @@ def assert_same_training(
         batch_size (int): The global batch size, even.
         *options (str): ``KEY=VALUE`` for both runs.
     """
+    two_processes.require()
     one, two = folder / 'one', folder / 'two'
     size = 'train_dataloader.batch_size'
     train(
@@ -42,7 +44,7 @@ def assert_same_training(
         f'{size}={batch_size // 2}',
         *options,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, why(done)
     expected, found = read_curve(one), read_curve(two)
     assert expected and expected.keys() == found.keys()
     assert max(expected.values()) > min(expected.values())

@@ -28,9 +28,9 @@ from mmocc.evaluation.functional.occ import (
     occ_histogram,
     occ_scores,
 )
+from mmocc.structures.occ3d import STEP_SECONDS
 
 HORIZONS = (1.0, 2.0, 3.0)  # seconds
-STEP_SECONDS = 0.5
 # A window of OccWorld's data set, of which one frame more must follow.
 WINDOW = 12
 
@@ -83,12 +83,24 @@ def forecast_frames(
         list: Of (now, (frames at 1, 2, 3 s)), one for each of the
         ``scene_length - 12`` windows.
     """
-    present = get_convention(convention).present
     steps = [round(horizon / STEP_SECONDS) for horizon in HORIZONS]
     return [
-        (start + present, tuple(start + present + step for step in steps))
-        for start in range(max(0, scene_length - WINDOW))
+        (now, tuple(now + step for step in steps))
+        for now in range(scene_length)
+        if is_window(now, scene_length, convention)
     ]
+
+
+def is_window(index: int, scene_length: int, convention: str) -> bool:
+    """Whether a convention forecasts from frame ``index`` of a scene.
+
+    Args:
+        index (int): Of the frame that is "now".
+        scene_length (int): Key frames in the scene.
+        convention (str): ``occworld`` or ``sparseworld``.
+    """
+    start = index - get_convention(convention).present
+    return 0 <= start < scene_length - WINDOW
 
 
 def copy_and_paste(present: ArrayLike, horizons: int) -> np.ndarray:
