@@ -117,14 +117,17 @@ class ConditionMemory(nn.Module):
                     f'planner.condition.{key} is {value!r}, expected one of '
                     f'{known}'
                 )
-        scales = torch.ones(ego_dims) if ego_scales is None else ego_scales
-        scales = torch.as_tensor(scales, dtype=torch.float32)
-        if scales.shape != (ego_dims,) or not (scales > 0).all():
+        scales = [1.0] * ego_dims if ego_scales is None else list(ego_scales)
+        if len(scales) != ego_dims or not all(s > 0 for s in scales):
             raise ValueError(
                 f'planner.ego_scales is {ego_scales}, expected {ego_dims} '
                 'positive numbers, one for each value of the ego status'
             )
-        self.register_buffer('ego_scales', scales, persistent=False)
+        self.register_buffer(
+            'ego_scales',
+            torch.tensor(scales, dtype=torch.float32),
+            persistent=False,
+        )
         self.meta = meta
         self.num_heads = num_heads
         self.num_blocks = num_blocks

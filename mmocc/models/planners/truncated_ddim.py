@@ -31,7 +31,11 @@ def alpha_table() -> Tensor:
     sqrt(1 - alpha) by 1e-6, and results should agree closer than that.
     """
     roots = torch.linspace(
-        BETA_START**0.5, BETA_END**0.5, NUM_TIMESTEPS, dtype=torch.float32
+        BETA_START**0.5,
+        BETA_END**0.5,
+        NUM_TIMESTEPS,
+        dtype=torch.float32,
+        device='cpu',  # values are read, also where a model is on meta
     )
     return torch.cumprod(1 - roots.square(), dim=0).double()
 
@@ -212,7 +216,7 @@ class TruncatedDDIM(nn.Module):
 
     def _normal(self, key: str) -> Tensor:
         generator = keyed_generator(self.seed, key)
-        return torch.randn(self._shape, generator=generator)
+        return torch.randn(self._shape, generator=generator, device='cpu')
 
     @staticmethod
     def _label(t: int, anchors: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
 from mmocc.models.planners.condition_memory import ConditionExtras
 from mmocc.models.vlms.tokenizer import build_tokenizer
 from mmocc.registry import MODELS
-from mmocc.structures import FREE, OccDataSample
+from mmocc.structures import FREE, OccDataSample, parse_meta_action
+from mmocc.structures.meta_action import IGNORE
 from mmocc.structures.sparse_occ import SparseOccFeatures
 from mmocc.structures.tokens import SparseBridgeOutput, TextBatch
 
@@ -145,7 +146,7 @@ class SparseOccVLA(BaseVLA):
     def predict(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> list[OccDataSample]:
-        """Fill ``pred_occ``, ``pred_text`` and ``pred_ego``."""
+        """Fill ``pred_occ``, ``pred_text``, ``pred_meta`` and ``pred_ego``."""
         scene = self.see(inputs, data_samples)
         grids = self.decoder(scene.layers[-1])
         for sample, grid in zip(data_samples, grids, strict=True):
@@ -154,6 +155,7 @@ class SparseOccVLA(BaseVLA):
             return data_samples
         out, memory = self.bridge.remember(scene, self._prompt)
         self.write_answers(data_samples, self._answer(memory, data_samples))
+        _read_meta_actions(data_samples)
         if self.forecaster is not None:
             self._forecast(scene, out, data_samples)
         if self.planner is not None:
@@ -294,3 +296,19 @@ def _ego2img(sample: OccDataSample) -> np.ndarray:
     cam2img = np.tile(np.eye(4), (len(sample.cam2img), 1, 1))
     cam2img[:, :3, :3] = sample.cam2img
     return cam2img @ np.linalg.inv(sample.cam2ego)
+
+
+def _read_meta_actions(data_samples: list[OccDataSample]) -> None:
+    """Fill ``pred_meta`` from the answers, where the action was asked for."""
+    for sample in data_samples:
+        for question, answer in zip(
+            sample.gt_text.questions, sample.pred_text.answers, strict=True
+        ):
+            if question.task == 'meta_action':
+                action = parse_meta_action(answer)
+                sample.pred_meta = BaseDataElement(
+                    speed=IGNORE if action is None else action.speed_index,
+                    direction=(
+                        IGNORE if action is None else action.direction_index
+                    ),
+                )

@@ -75,6 +75,6 @@ model = dict(
         # speed, vx, vy, ax, ay, yaw rate, steering: each near 1
         ego_scales=(10, 10, 3, 3, 3, 0.5, 5),
         score_ego=True,
-        anchors=dict(file='data/nuscenes/anchors_18.npz'),
+        anchors=dict(file='data/nuscenes/anchors_18_train.npz'),
     ),
 )

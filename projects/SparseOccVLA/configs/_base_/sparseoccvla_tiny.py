@@ -73,7 +73,7 @@ model = dict(
         score_ego=True,
         embed_dims=64,
         num_heads=4,
-        anchors=dict(file='data/synthetic/anchors_18.npz'),
+        anchors=dict(file='data/synthetic/anchors_18_train.npz'),
     ),
     # Labels behind walls repeat the holes of the LiDAR.
     target='visible',

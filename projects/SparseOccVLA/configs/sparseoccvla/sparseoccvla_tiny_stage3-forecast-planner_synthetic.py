@@ -1,0 +1,12 @@
+# Stage 3, tiny: forecasting and planning beside what was learned.
+_base_ = [
+    '../_base_/sparseoccvla_tiny.py',
+    '../../../../configs/_base_/datasets/synthetic-sparse-vla_tiny.py',
+    '../../../../configs/_base_/schedules/adamw_tiny.py',
+    '../../../../configs/_base_/default_runtime.py',
+]
+custom_hooks = [
+    dict(type='ForecastCurriculumHook', schedule=((0, 2), (1, 4), (2, 6))),
+]
+train_cfg = dict(max_epochs=4)
+load_from = 'work_dirs/sparseoccvla_tiny_stage2-language_synthetic/epoch_4.pth'
