@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
 from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
+from mmocc.models.encoders.point_reader import PointReader
 from mmocc.models.encoders.point_sets import centre_and_spread
 from mmocc.models.encoders.sparse_occ_layer import SparseOccLayer
 from mmocc.models.encoders.spatial_attention import SpatialAttention
@@ -27,6 +28,10 @@ from mmocc.registry import MODELS
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE
 from mmocc.structures.sparse_occ import PointSet, SparseOccFeatures
 
+QUERY_INITS = ('uniform', 'ground')
+# The real root of x^3 = x + 1.
+PLASTIC = 1.32471795724474602596
+
 
 @MODELS.register_module()
 class SparseOccEncoder(BaseModule):
@@ -36,10 +41,9 @@ class SparseOccEncoder(BaseModule):
     queries of width D, R points of a query after a layer, K classes, L
     feature maps. Defaults are those of OPUS-T unless said otherwise.
 
-    Queries start as learned points, uniform over ``point_range``, with zero
-    features. Points pass from layer to layer without a gradient; the first
-    layer alone trains the starting points, beside a loss on them. Points may
-    leave the range.
+    Queries start as learned points with zero features. Points pass from layer
+    to layer without a gradient; the first layer alone trains the starting
+    points, beside a loss on them. Points may leave the range.
 
     A refiner after a layer may change features and points. Classes are then
     read from the refined features. Its ``forward(features, points, scores)``
@@ -64,6 +68,10 @@ class SparseOccEncoder(BaseModule):
         num_classes (int): K, without free space. Defaults to 17.
         point_range (Sequence[float]): x, y, z minimum, then maximum, metres
             in the ego frame. Defaults to Occ3D's.
+        query_init (str): Where the learned points are before training:
+            ``uniform``, drawn over the range, as OPUS, or ``ground``, spread
+            evenly over the plane z = 0, where most of what is occupied
+            begins (ours). Defaults to 'uniform'.
         num_heads (int): Of the attention among queries. Defaults to 8.
         ffn_dims (int): Hidden width of the feed-forward network. Defaults to
             512.
@@ -92,6 +100,9 @@ class SparseOccEncoder(BaseModule):
             has weights of its own. Defaults to None.
         refine_layers (Sequence[int]): Layers, from 0, that a refiner follows.
             Defaults to ().
+        point_reader (dict, optional): Arguments of ``PointReader``, which
+            lets every point of the last layer look at the images, such as
+            ``dict(hidden_dims=64)``. Ours. Defaults to None.
         with_cp (bool): Compute layers again in the backward pass, to save
             memory. Defaults to False.
         init_cfg (dict, optional): mmengine's initialisation config.
@@ -112,6 +123,7 @@ class SparseOccEncoder(BaseModule):
         num_levels: int = 4,
         num_classes: int = 17,
         point_range: Sequence[float] = POINT_CLOUD_RANGE,
+        query_init: str = 'uniform',
         num_heads: int = 8,
         ffn_dims: int = 512,
         mixing_points: int = 32,
@@ -124,6 +136,7 @@ class SparseOccEncoder(BaseModule):
         query_chunk: int = 1024,
         refiner: dict | Sequence[dict] | None = None,
         refine_layers: Sequence[int] = (),
+        point_reader: dict | None = None,
         with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
@@ -132,6 +145,11 @@ class SparseOccEncoder(BaseModule):
             raise ValueError(
                 f'encoder.view_choice is {view_choice!r}, expected one of '
                 f'{VIEW_CHOICES}'
+            )
+        if query_init not in QUERY_INITS:
+            raise ValueError(
+                f'encoder.query_init is {query_init!r}, expected one of '
+                f'{QUERY_INITS}'
             )
         if embed_dims % num_groups:
             raise ValueError(
@@ -162,6 +180,10 @@ class SparseOccEncoder(BaseModule):
 
         # 0 to 1 over the range.
         self.query_points = nn.Parameter(torch.rand(num_queries, 3))
+        if query_init == 'ground':
+            with torch.no_grad():
+                self.query_points[:, :2] = _spread_evenly(num_queries)
+                self.query_points[:, 2] = -self.low[2] / self.size[2]
         in_points = (1, *num_refines[:-1])
         self.layers = nn.ModuleList(
             SparseOccLayer(
@@ -199,6 +221,16 @@ class SparseOccEncoder(BaseModule):
             for before, after in zip(in_points, num_refines, strict=True)
         )
         self.refiners = self._build_refiners(refiner, refine_layers)
+        self.point_reader = None
+        if point_reader is not None:
+            self.point_reader = PointReader(
+                embed_dims,
+                num_classes,
+                point_range,
+                view_choice=view_choice,
+                align_corners=align_corners,
+                **point_reader,
+            )
 
     def forward(
         self,
@@ -243,6 +275,8 @@ class SparseOccEncoder(BaseModule):
                 queries, points = self.refiners[name](queries, points, scores)
             outputs.append(PointSet(points, layer.classify(queries)))
             points = points.detach()
+        if self.point_reader is not None:
+            outputs[-1] = self.point_reader(queries, outputs[-1], views)
         centres, spread = centre_and_spread(outputs[-1].points)
         return SparseOccFeatures(
             features=queries,
@@ -347,3 +381,14 @@ class SparseOccEncoder(BaseModule):
                 f'ego2img is {tuple(ego2img.shape)}, expected ({batch}, '
                 f'{images}, 4, 4), one matrix for each image, for {layout}'
             )
+
+
+def _spread_evenly(number: int) -> Tensor:
+    """Points (number, 2) of the unit square, far from each other.
+
+    A lattice whose steps are powers of the plastic number (Roberts, "The
+    unreasonable effectiveness of quasirandom sequences", 2018).
+    """
+    steps = torch.tensor([PLASTIC**-1, PLASTIC**-2], dtype=torch.float64)
+    order = torch.arange(1, number + 1, dtype=torch.float64)
+    return (0.5 + order[:, None] * steps).frac().to(torch.get_default_dtype())

@@ -51,11 +51,13 @@ class _Match(NamedTuple):
         gap (Tensor): (G,) metres between the two.
         voxel (Tensor): (N,) int64, the voxel nearest to each point, -1
             where there is no voxel.
+        distance (Tensor): (N,) metres between the two.
     """
 
     point: Tensor
     gap: Tensor
     voxel: Tensor
+    distance: Tensor
 
 
 def occupied_voxels(
@@ -138,12 +140,13 @@ class SetOccLoss(BaseModule):
     point is near, and at least ``rare_weight`` where it sees a rare class.
     :math:`\delta` grows linearly with the voxel's horizontal distance from
     the middle of the range. Sums and divisors run over the batch of all
-    processes. No class stands for free space: a point far from its voxel
-    still learns that voxel's class.
+    processes. No class stands for free space: as in OPUS, a point far from
+    its voxel still learns that voxel's class.
 
-    Two cases are ours. A frame without any occupied voxel pulls no point and
-    pushes all scores down, at :math:`\delta = 1`. A frame without a label,
-    ``None``, counts for nothing.
+    Three cases are ours. A frame without any occupied voxel pulls no point
+    and pushes all scores down, at :math:`\delta = 1`. A frame without a label,
+    ``None``, counts for nothing. With ``free_distance``, points farther than
+    that from all voxels learn that no class is there.
 
     Args:
         class_weights (Sequence[float]): :math:`\omega`, one for each class
@@ -164,6 +167,8 @@ class SetOccLoss(BaseModule):
         focal_alpha (float): Defaults to 0.25.
         points_weight (float): :math:`\lambda_{pts}`. Defaults to 0.5.
         classes_weight (float): :math:`\lambda_{cls}`. Defaults to 2.
+        free_distance (float, optional): Metres to the nearest voxel beyond
+            which a point is in free space. Defaults to None, never.
         nearest (dict, optional): Config of the neighbour search. Defaults to
             None, ``dict(type='NearestNeighbour')``.
 
@@ -185,6 +190,7 @@ class SetOccLoss(BaseModule):
         focal_alpha: float = 0.25,
         points_weight: float = 0.5,
         classes_weight: float = 2.0,
+        free_distance: float | None = None,
         nearest: dict | None = None,
     ) -> None:
         super().__init__()
@@ -203,6 +209,7 @@ class SetOccLoss(BaseModule):
         self.focal_alpha = focal_alpha
         self.points_weight = points_weight
         self.classes_weight = classes_weight
+        self.free_distance = free_distance
         self.nearest = MODELS.build(nearest or dict(type='NearestNeighbour'))
         limits = torch.tensor(point_cloud_range, dtype=torch.float64)
         self.diagonal = math.dist(
@@ -309,8 +316,8 @@ class SetOccLoss(BaseModule):
             match = None
             if target is not None:
                 point, gap = self.nearest(target.centres, own)
-                voxel, _ = self.nearest(own, target.centres)
-                match = _Match(point, gap, voxel)
+                voxel, distance = self.nearest(own, target.centres)
+                match = _Match(point, gap, voxel, distance)
             matches.append(match)
         return matches
 
@@ -370,6 +377,8 @@ class SetOccLoss(BaseModule):
             if len(target.centres):
                 classes = target.classes[match.voxel]
                 one_hot.scatter_(1, classes[:, None], 1)
+                if self.free_distance is not None:
+                    one_hot[match.distance > self.free_distance] = 0
                 factor = self._distance_factor(target.centres)[match.voxel]
                 factor = factor[:, None]
             loss = sigmoid_focal(

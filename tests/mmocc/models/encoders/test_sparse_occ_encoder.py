@@ -122,6 +122,26 @@ def test_output_is_what_the_contract_says():
     torch.testing.assert_close(out.spread, last.std(dim=2))
 
 
+def test_queries_start_evenly_over_the_ground():
+    encoder = build(num_queries=400, query_init='ground')
+    points = encoder.low + encoder.query_points * encoder.size
+    torch.testing.assert_close(
+        points[:, 2], torch.zeros(400), atol=1e-5, rtol=0
+    )
+    counts = torch.histogramdd(
+        points[:, :2].detach(), bins=[4, 4], range=[-40.0, 40.0, -40.0, 40.0]
+    ).hist
+    assert counts.sum() == 400  # 25 on average in each of 16 fields
+    assert 20 <= counts.min() and counts.max() <= 30
+    gaps = torch.cdist(points, points).fill_diagonal_(torch.inf).amin(dim=1)
+    assert gaps.min() > 1.5  # a grid of 400 has gaps of 4 m
+
+
+def test_an_unknown_start_is_refused():
+    with pytest.raises(ValueError, match="query_init is 'random'"):
+        build(query_init='random')
+
+
 def test_queries_start_uniformly_over_the_range():
     encoder = build(num_queries=4000)
     points = encoder.low + encoder.query_points * encoder.size

@@ -187,6 +187,30 @@ def test_worked_example():
     )
 
 
+def test_far_points_learn_that_they_are_free():
+    """Two points beside one bus; the far one may have no class at all."""
+    layer = one_layer([[30.0, 0, 0], [30.0, 1, 0]], [[0.0] * 17] * 2)
+    target = OccupiedVoxels(
+        centres=torch.tensor([[30.0, 0, 0]]),
+        classes=torch.tensor([3]),
+        visible=torch.tensor([True]),
+    )
+    columns = sum(DEFAULTS['class_weights'])
+    near, far = 0.75 * (columns - 5) + 0.25 * 5, 0.75 * columns
+    scale = 2 * (1 + 30 / math.hypot(80, 80)) * 0.25 * math.log(2)
+    for distance, expected in (
+        (None, near),
+        (1.5, near),
+        (0.5, (near + far) / 2),
+    ):
+        losses = build(free_distance=distance)([layer], [target])
+        assert float(losses['loss_classes_0']) == pytest.approx(
+            scale * expected, rel=1e-4
+        )
+    whole = build()([layer], [target])['loss_points_0']
+    assert losses['loss_points_0'] == whole  # places do not care
+
+
 @pytest.mark.parametrize(
     ('label', 'visible', 'gap', 'weight'),
     [

@@ -1,0 +1,55 @@
+"""The forecast that the world stands still while the car moves."""
+
+import numpy as np
+
+from mmocc.evaluation.functional.arrays import ArrayLike, as_array
+from mmocc.structures import FREE, OccGrid
+
+
+def moved_copy(
+    present: ArrayLike, poses: ArrayLike, grid: OccGrid
+) -> np.ndarray:
+    """The present grid as it looks from each pose to come.
+
+    Every voxel of a future grid takes the class of the present voxel that
+    holds its centre, free where there is none.
+
+    Args:
+        present (ArrayLike): (X, Y, Z) class ids, in the ego frame of now.
+        poses (ArrayLike): (T, 3) x, y in metres and yaw in radians of the
+            car, in the ego frame of now.
+        grid (OccGrid): Of all grids.
+
+    Returns:
+        np.ndarray: (T, X, Y, Z), each in the ego frame of its own moment.
+
+    Raises:
+        ValueError: If shapes do not fit or a pose is not finite.
+    """
+    present, poses = as_array(present), as_array(poses)
+    if present.shape != grid.shape or poses.shape[1:] != (3,):
+        raise ValueError(
+            f'got a grid of {present.shape} and poses of {poses.shape}, '
+            f'expected {grid.shape} and (T, 3)'
+        )
+    if not np.isfinite(poses).all():
+        raise ValueError(
+            'a pose is NaN or infinite; leave out frames whose future is '
+            'not known'
+        )
+    centres = grid.centres()[:, :, :1]  # the car stays on its plane
+    copies = np.full((len(poses), *grid.shape), FREE, dtype=present.dtype)
+    for copy, (x, y, yaw) in zip(copies, poses, strict=True):
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        seen_from_now = np.stack(
+            [
+                x + cos * centres[..., 0] - sin * centres[..., 1],
+                y + sin * centres[..., 0] + cos * centres[..., 1],
+                centres[..., 2],
+            ],
+            axis=-1,
+        )
+        index, inside = grid.to_index(seen_from_now)
+        i, j = index[inside][:, 0], index[inside][:, 1]
+        copy[inside[:, :, 0]] = present[i, j]
+    return copies
