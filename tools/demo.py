@@ -1,7 +1,7 @@
-"""The whole life of a tiny OccVLA, from no data to a report.
+"""The whole life of tiny OccVLA and SparseOccVLA, from no data to a report.
 
-Makes the synthetic mini set, trains the scene VQ-VAE and the three stages,
-evaluates beside baselines and a control, predicts on one frame and writes
+Makes the synthetic mini set, trains both models through their stages,
+evaluates them beside baselines and controls, predicts on one frame and writes
 work_dirs/demo/report.md with pictures. A step whose command, config and
 predecessors have not changed is not run again.
 
@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,29 @@ from mmocc.utils.atomic import atomic_open
 
 ROOT = Path(__file__).resolve().parents[1]
 OCCVLA = 'projects/OccVLA/configs/occvla/occvla_tiny'
+SPARSE = 'projects/SparseOccVLA/configs/sparseoccvla/sparseoccvla_tiny'
 VQVAE_CONFIG = 'configs/occworld_vqvae/occworld-vqvae_tiny_synthetic.py'
-STAGE_CONFIGS = (
-    f'{OCCVLA}_stage1-language_synthetic.py',
-    f'{OCCVLA}_stage2-joint_synthetic.py',
-    f'{OCCVLA}_stage3-planner_synthetic.py',
-)
+# Each training of a model by its short name, in order: title and config.
+OCCVLA_TRAININGS = {
+    'vqvae': ('scene VQ-VAE', VQVAE_CONFIG),
+    'stage1': (
+        'OccVLA stage 1', f'{OCCVLA}_stage1-language_synthetic.py',
+    ),
+    'stage2': ('OccVLA stage 2', f'{OCCVLA}_stage2-joint_synthetic.py'),
+    'stage3': ('OccVLA stage 3', f'{OCCVLA}_stage3-planner_synthetic.py'),
+}  # fmt: skip
+SPARSE_TRAININGS = {
+    'stage1': (
+        'SparseOccVLA stage 1', f'{SPARSE}_stage1-encoder_synthetic.py',
+    ),
+    'stage2': (
+        'SparseOccVLA stage 2', f'{SPARSE}_stage2-language_synthetic.py',
+    ),
+    'stage3': (
+        'SparseOccVLA stage 3',
+        f'{SPARSE}_stage3-forecast-planner_synthetic.py',
+    ),
+}  # fmt: skip
 # A moving frame in the middle of the first val scene.
 SHOWN_FRAME = 6
 # Iterations between points of the loss curves.
@@ -88,92 +106,178 @@ def last_epoch(config: str) -> int:
     return Config.fromfile(ROOT / config).train_cfg.max_epochs
 
 
-def plan_steps(args: argparse.Namespace) -> list[Step]:
-    """All steps in order."""
-    work, data = args.work_dir, args.data
-    last = {
-        name: f'{work}/{name}/epoch_{last_epoch(config)}.pth'
-        for name, config in zip(
-            ('vqvae', 'stage1', 'stage2', 'stage3'),
-            (VQVAE_CONFIG, *STAGE_CONFIGS),
-            strict=True,
-        )
-    }
+class ModelSteps:
+    """Commands that train and test one model.
 
-    def train(name: str, title: str, config: str, *options: str) -> Step:
+    Args:
+        args (argparse.Namespace): Of the demo.
+        folder (str): Of the model, below the work folder.
+        trainings (dict): Title and config of each training, by short name,
+            in order; the last one's model is tested.
+        options (Sequence[str]): For every training and test.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        folder: str,
+        trainings: dict[str, tuple[str, str]],
+        options: Sequence[str] = (),
+    ) -> None:
+        self.work = args.work_dir / folder
+        self.data, self.seed = args.data, args.seed
+        self.trainings = trainings
+        self.options = list(options)
+        self.name = list(trainings.values())[-1][0].split()[0]
+        self.config = list(trainings.values())[-1][1]
+        self.weights = self.last(list(trainings)[-1])
+
+    def last(self, name: str) -> str:
+        """The final checkpoint of a training."""
+        epoch = last_epoch(self.trainings[name][1])
+        return f'{self.work}/{name}/epoch_{epoch}.pth'
+
+    def train(self, name: str, *options: str) -> Step:
+        """Train one stage."""
+        title, config = self.trainings[name]
         command = [
             'tools/train.py', config,
-            '--work-dir', f'{work}/{name}',
-            '--cfg-options', f'randomness.seed={args.seed}',
+            '--work-dir', f'{self.work}/{name}',
+            '--cfg-options', f'randomness.seed={self.seed}',
             'default_hooks.progress.type=ProgressBarHook',
             f'default_hooks.progress.name={title}',
             f'default_hooks.logger.interval={LOG_INTERVAL}',
-            f'train_dataloader.dataset.data_root={data}/',
-            f'val_dataloader.dataset.data_root={data}/',
-            f'test_dataloader.dataset.data_root={data}/',
-            *options,
+            f'train_dataloader.dataset.data_root={self.data}/',
+            f'val_dataloader.dataset.data_root={self.data}/',
+            f'test_dataloader.dataset.data_root={self.data}/',
+            *self.options, *options,
         ]  # fmt: skip
         return Step(title, command, config)
 
-    def test(name: str, title: str, *options: str) -> Step:
+    def test(self, name: str, title: str, *options: str) -> Step:
+        """Evaluate the last stage."""
+        title = f'{self.name} {title}'
         command = [
-            'tools/test.py', STAGE_CONFIGS[2], last['stage3'],
-            '--work-dir', f'{work}/{name}',
-            '--out', f'{work}/{name}.json',
+            'tools/test.py', self.config, self.weights,
+            '--work-dir', f'{self.work}/{name}',
+            '--out', f'{self.work}/{name}.json',
             '--cfg-options', 'default_hooks.progress.type=ProgressBarHook',
             f'default_hooks.progress.name={title}',
-            f'test_dataloader.dataset.data_root={data}/',
-            *options,
+            f'test_dataloader.dataset.data_root={self.data}/',
+            *self.options, *options,
         ]  # fmt: skip
-        return Step(title, command, STAGE_CONFIGS[2])
+        return Step(title, command, self.config)
 
+    def test_all(self, infos: str, control: Path) -> list[Step]:
+        """Evaluate, again with swapped images, and predict on one frame."""
+        return [
+            self.test('val', 'evaluation'),
+            self.test(
+                'control', 'control',
+                f'test_dataloader.dataset.ann_file={control.resolve()}',
+            ),
+            Step(
+                f'{self.name} on one frame',
+                ['tools/infer.py', self.config, self.weights,
+                 '--infos', infos, '--data-root', str(self.data),
+                 '--index', str(SHOWN_FRAME), '--out', f'{self.work}/frame',
+                 *(['--cfg-options', *self.options] if self.options else [])],
+            ),
+        ]  # fmt: skip
+
+
+def plan_steps(args: argparse.Namespace) -> list[Step]:
+    """All steps in order."""
+    control = args.work_dir / 'control_infos.pkl'
+    infos = f'{args.data}/nuscenes_infos_occ_val.pkl'
+    return [
+        *data_steps(args, infos, control),
+        *occvla_steps(args, infos, control),
+        *sparseoccvla_steps(args, infos, control),
+    ]
+
+
+def data_steps(
+    args: argparse.Namespace, infos: str, control: Path
+) -> list[Step]:
+    """What both models need."""
     # Seeds and work folders share the data.
-    data_record = data.with_name(f'{data.name}.steps.json')
-    infos = f'{data}/nuscenes_infos_occ_val.pkl'
-    control = f'{work}/control_infos.pkl'
+    record = args.data.with_name(f'{args.data.name}.steps.json')
     return [
         Step(
             'synthetic nuScenes',
             ['tools/create_synthetic_nuscenes.py', '--preset', 'mini',
-             '--out', str(data), '--workers', str(args.workers)],
-            record=data_record,
+             '--out', str(args.data), '--workers', str(args.workers)],
+            record=record,
         ),
         Step(
             'info files',
-            ['tools/create_data.py', 'nuscenes', '--root', str(data),
+            ['tools/create_data.py', 'nuscenes', '--root', str(args.data),
              '--version', 'v1.0-mini', '--occ3d', '--qa', '--can-bus',
              '--workers', str(args.workers)],
-            record=data_record,
+            record=record,
         ),
         Step(
             'baselines',
-            ['tools/analysis_tools/baselines.py', str(data),
-             '--out', f'{work}/baselines.json'],
-        ),
-        train('vqvae', 'scene VQ-VAE', VQVAE_CONFIG),
-        train('stage1', 'stage 1', STAGE_CONFIGS[0]),
-        train(
-            'stage2', 'stage 2', STAGE_CONFIGS[1],
-            f'load_from={last["stage1"]}',
-            'model.occ_head.vqvae.init_cfg.checkpoint='
-            f'{last["vqvae"]}',
-        ),
-        train(
-            'stage3', 'stage 3', STAGE_CONFIGS[2],
-            f'load_from={last["stage2"]}',
-        ),
-        test('val', 'evaluation'),
-        Step('control infos', ['tools/misc/swap_images.py', infos,
-                               '--out', control]),
-        test(
-            'control', 'control with swapped images',
-            f'test_dataloader.dataset.ann_file={Path(control).resolve()}',
+            ['tools/analysis_tools/baselines.py', str(args.data),
+             '--out', f'{args.work_dir}/baselines.json'],
         ),
         Step(
-            'one frame',
-            ['tools/infer.py', STAGE_CONFIGS[2], last['stage3'],
-             '--infos', infos, '--data-root', str(data),
-             '--index', str(SHOWN_FRAME), '--out', f'{work}/frame'],
+            'control infos',
+            ['tools/misc/swap_images.py', infos, '--out', str(control)],
+        ),
+    ]  # fmt: skip
+
+
+def occvla_steps(
+    args: argparse.Namespace, infos: str, control: Path
+) -> list[Step]:
+    """OccVLA's life."""
+    model = ModelSteps(args, 'occvla', OCCVLA_TRAININGS)
+    return [
+        model.train('vqvae'),
+        model.train('stage1'),
+        model.train(
+            'stage2',
+            f'load_from={model.last("stage1")}',
+            f'model.occ_head.vqvae.init_cfg.checkpoint={model.last("vqvae")}',
+        ),
+        model.train('stage3', f'load_from={model.last("stage2")}'),
+        *model.test_all(infos, control),
+    ]
+
+
+def sparseoccvla_steps(
+    args: argparse.Namespace, infos: str, control: Path
+) -> list[Step]:
+    """SparseOccVLA's life."""
+    anchors = f'{args.data}/anchors_18_train.npz'
+    model = ModelSteps(args, 'sparseoccvla', SPARSE_TRAININGS)
+    with_anchors = f'model.planner.anchors.file={anchors}'
+    fit = Step(
+        'anchors',
+        ['tools/fit_anchors.py',
+         f'{args.data}/nuscenes_infos_occ_train.pkl', '--out', anchors],
+        record=args.data.with_name(f'{args.data.name}.steps.json'),
+    )  # fmt: skip
+    stages = [
+        model.train('stage1'),
+        model.train('stage2', f'load_from={model.last("stage1")}'),
+        model.train(
+            'stage3', f'load_from={model.last("stage2")}', with_anchors
+        ),
+    ]
+    # The checkpoint holds the anchors.
+    model.options.append('model.planner.anchors.file=None')
+    return [
+        fit,
+        *stages,
+        *model.test_all(infos, control),
+        Step(
+            'SparseOccVLA, part by part',
+            ['tools/analysis_tools/diagnose.py', model.config, model.weights,
+             '--data-root', str(args.data), '--seed', str(args.seed),
+             '--out', f'{model.work}/diagnosis.json'],
         ),
     ]  # fmt: skip
 

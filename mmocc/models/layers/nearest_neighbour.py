@@ -65,7 +65,13 @@ def nearest(
 
 
 def _nearest_by_tree(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    distance, index = cKDTree(target.cpu().numpy()).query(source.cpu().numpy())
+    # A tree that is asked once is not worth balancing.
+    tree = cKDTree(
+        target.cpu().numpy(), balanced_tree=False, compact_nodes=False
+    )
+    distance, index = tree.query(
+        source.cpu().numpy(), workers=torch.get_num_threads()
+    )
     return (
         torch.from_numpy(index).to(source.device, torch.int64),
         torch.from_numpy(distance).to(source),

@@ -1,0 +1,223 @@
+"""What each part of SparseOccVLA adds, beside what is had without it.
+
+    python tools/analysis_tools/diagnose.py CONFIG WEIGHTS --out diagnosis.json
+
+Plans, L2 in metres: the model's; with the anchor nearest to the truth, with
+any anchor, and with anchors as they are (errors of scoring and of denoising
+apart); an MLP on the ego status alone, fitted on train; constant velocity.
+Forecasts, mIoU at 1, 2 and 3 s: the model's, its present prediction left where
+it is, and moved by the ego motion that really follows, which no model knows.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, load_checkpoint
+from tqdm import tqdm
+
+from mmocc.evaluation.ego_mlp import EgoMLP
+from mmocc.evaluation.functional.forecast import (
+    copy_and_paste,
+    forecast_scores,
+)
+from mmocc.evaluation.functional.moved_copy import moved_copy
+from mmocc.evaluation.functional.occ import occ_histogram
+from mmocc.evaluation.functional.planning import (
+    planning_scores,
+    planning_sums,
+)
+from mmocc.registry import MODELS
+from mmocc.structures import EGO_STATUS, OccDataSample, OccGrid
+from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
+from mmocc.utils.atomic import atomic_open
+from mmocc.utils.checkpoint import require_safe
+from mmocc.utils.config import ConfigError, explained, load_config
+from mmocc.utils.env import environment_report
+from mmocc.utils.info_file import load_info_file
+
+TIMES = STEP_SECONDS * np.arange(1, NUM_FUTURE + 1)
+VELOCITY = (EGO_STATUS.index('vx'), EGO_STATUS.index('vy'))
+CONVENTION = 'sparseworld'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='of SparseOccVLA with all parts')
+    parser.add_argument('weights', help='checkpoint file')
+    parser.add_argument('--data-root', help="instead of the config's")
+    parser.add_argument('--seed', type=int, default=0, help='of what is drawn')
+    parser.add_argument('--out', type=Path, required=True, help='JSON file')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
+    )
+    return parser.parse_args()
+
+
+def prepare(args: argparse.Namespace) -> Config:
+    """The config, made ready for this data root and these weights."""
+    cfg = load_config(args.config, args.cfg_options)
+    if not (cfg.model.get('planner') and cfg.model.get('forecaster')):
+        raise ConfigError(
+            f'{args.config} has no planner or no forecaster; give the config '
+            'of the last stage'
+        )
+    require_safe(args.weights)
+    cfg.model.planner.anchors.file = None  # the weights hold them
+    if args.data_root is not None:
+        for loader in ('train_dataloader', 'test_dataloader'):
+            cfg[loader].dataset.data_root = f'{args.data_root}/'
+    return cfg
+
+
+class Rows:
+    """Sums of the errors of several planners and forecasters."""
+
+    def __init__(self) -> None:
+        self.plans = defaultdict(list)
+        self.truth, self.mask, self.status = [], [], []
+        self.histograms = defaultdict(int)
+        self.windows = 0
+
+    def add_plans(
+        self,
+        plans: dict[str, torch.Tensor],
+        data_samples: list[OccDataSample],
+    ) -> None:
+        """Plans (B, T, 2) of B frames by name."""
+        for name, plan in plans.items():
+            self.plans[name].append(plan.cpu().numpy())
+        for sample in data_samples:
+            self.truth.append(sample.gt_ego.fut_trajs.cpu().numpy())
+            self.mask.append(sample.gt_ego.fut_masks.cpu().numpy())
+            self.status.append(sample.gt_ego.status.cpu().numpy())
+
+    def add_forecast(
+        self,
+        present: np.ndarray,
+        future: np.ndarray,
+        poses: np.ndarray,
+        sample: OccDataSample,
+    ) -> None:
+        """The present grid and T future ones of a frame with all labels."""
+        label = sample.gt_occ
+        if not label.future_valid.all():
+            return
+        self.windows += 1
+        truth = label.future_semantics.cpu().numpy()
+        seen = label.future_mask_camera.cpu().numpy()
+        for name, grids in (
+            ('forecast', future),
+            ('copy', copy_and_paste(present, len(truth))),
+            ('moved_copy', moved_copy(present, poses, OccGrid())),
+        ):
+            for mask_name, masks in (('camera', seen), ('all', None)):
+                self.histograms[name, mask_name] += np.stack(
+                    [
+                        occ_histogram(
+                            grid, truth[t], None if masks is None else masks[t]
+                        )
+                        for t, grid in enumerate(grids)
+                    ]
+                )
+
+    def planning(self, ego_mlp: EgoMLP) -> dict[str, dict[str, float]]:
+        """L2 of each planner."""
+        truth, mask = np.stack(self.truth), np.stack(self.mask)
+        status = np.stack(self.status).astype(np.float64)
+        plans = {n: np.concatenate(each) for n, each in self.plans.items()}
+        plans['ego_mlp'] = ego_mlp(status)
+        plans['constant_velocity'] = status[:, None, VELOCITY] * TIMES[:, None]
+        return {
+            name: planning_scores(planning_sums(plan, truth, mask))
+            for name, plan in plans.items()
+        }
+
+    def forecasting(self) -> dict[str, dict[str, float]]:
+        """mIoU of each forecaster, inside the camera mask and without."""
+        return {
+            f'{name}/{mask}': forecast_scores(histogram, TIMES, CONVENTION)
+            for (name, mask), histogram in self.histograms.items()
+        }
+
+
+def fit_ego_mlp(cfg: Config, seed: int) -> EgoMLP:
+    """The MLP, on what the planner is told of the ego in training."""
+    dataset = cfg.train_dataloader.dataset
+    infos = load_info_file(Path(dataset.data_root) / dataset.ann_file)
+    egos = [info['ego'] for info in infos['data_list']]
+    status = np.array(
+        [[ego['status'][name] for name in EGO_STATUS] for ego in egos]
+    )
+    return EgoMLP(
+        np.nan_to_num(status),
+        np.array([ego['fut_poses'] for ego in egos])[..., :2],
+        np.array([ego['fut_mask'] for ego in egos], dtype=bool),
+        VELOCITY,
+        seed,
+    )
+
+
+@torch.no_grad()
+def measure(cfg: Config, weights: str, seed: int) -> Rows:
+    """Run the model over the test frames."""
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model)
+    load_checkpoint(model, weights, map_location='cpu', strict=True)
+    model.eval()
+    if torch.cuda.is_available():
+        model.cuda()
+    loader = Runner.build_dataloader(cfg.test_dataloader, seed=seed)
+    dataset = loader.dataset
+    poses = {
+        info['token']: np.asarray(info['ego']['fut_poses'])
+        for info in (dataset.get_data_info(i) for i in range(len(dataset)))
+    }
+    rows = Rows()
+    for batch in tqdm(loader, desc='frames', ncols=79):
+        batch = model.data_preprocessor(batch, False)
+        samples = batch['data_samples']
+        found = model.diagnose(batch['inputs'], samples, seed)
+        rows.add_plans(found.plans, samples)
+        for sample, present, future in zip(
+            samples, found.present, found.future, strict=True
+        ):
+            rows.add_forecast(
+                present.cpu().numpy(),
+                future.cpu().numpy(),
+                poses[sample.token],
+                sample,
+            )
+    return rows
+
+
+def main() -> None:
+    args = parse_args()
+    with explained():
+        cfg = prepare(args)
+    with explained(cfg):
+        rows = measure(cfg, args.weights, args.seed)
+        report = dict(
+            config=args.config,
+            checkpoint=args.weights,
+            planning=rows.planning(fit_ego_mlp(cfg, args.seed)),
+            forecasting=rows.forecasting(),
+            frames=len(rows.truth),
+            windows=rows.windows,
+            environment=environment_report(args.seed),
+        )
+    with atomic_open(args.out, 'w') as file:
+        json.dump(report, file, indent=2)
+        file.write('\n')
+
+
+if __name__ == '__main__':
+    main()
