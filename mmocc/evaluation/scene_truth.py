@@ -190,6 +190,16 @@ class SceneTruth:
             place,
         )
 
+    def future_poses(self, token: str) -> tuple[np.ndarray, np.ndarray]:
+        """Where the car will be: (6, 3) x, y, yaw, and (6,) bool.
+
+        Raises:
+            InfoFileError: The frame is not known, or has no poses.
+        """
+        frames, place = self._find(token)
+        frame = frames[place]
+        return self._of(frame, 'fut_poses'), self._of(frame, 'fut_mask')
+
     def plan_sample(self, token: str) -> PlanSample:
         """What a plan for this frame is scored against, without a plan.
 
@@ -200,11 +210,11 @@ class SceneTruth:
             InfoFileError: The frame is not known, or has no boxes or poses.
         """
         frames, place = self._find(token)
-        poses = self._of(frames[place], 'fut_poses')
+        poses, mask = self.future_poses(token)
         return PlanSample(
             plan=None,
             truth=poses[:, :2],
-            mask=self._of(frames[place], 'fut_mask'),
+            mask=mask,
             truth_yaw=poses[:, 2],
             agents=self._agents(frames, place),
             frame_idx=place,

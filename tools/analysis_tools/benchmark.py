@@ -3,6 +3,7 @@
     python tools/analysis_tools/benchmark.py attention
     python tools/analysis_tools/benchmark.py questions CONFIG
     python tools/analysis_tools/benchmark.py set_loss
+    python tools/analysis_tools/benchmark.py evaluation
 
 ``attention`` runs one decoder layer of PaliGemma2-3B over 1536 image tokens,
 128 of text and 2500 queries: by blocks, and in one pass under a full mask.
@@ -11,6 +12,8 @@ for all of them, and with one for each.
 ``set_loss`` compares 76,800 predicted points with 30,000 occupied voxels, by
 a k-d tree and by blocks of the distance matrix; both also at a quarter of
 that, beside the whole matrix.
+``evaluation`` scores frames and plans: mIoU and RayIoU of Occ3D's grid, every
+planning preset among 60 agents, and the memory of short and long files.
 """
 
 import argparse
@@ -23,6 +26,7 @@ import time
 from pathlib import Path
 
 import torch
+from benchmarks.evaluation import evaluation
 from mmengine.config import Config, DictAction
 from transformers import Gemma2Config
 from transformers.models.gemma2.modeling_gemma2 import Gemma2Model
@@ -61,7 +65,8 @@ def parse_args() -> argparse.Namespace:
     questions.add_argument('--numbers', type=int, nargs='+', default=[1, 10])
     questions.add_argument('--cfg-options', nargs='+', action=DictAction)
     set_loss = tasks.add_parser('set_loss')
-    for task in (attention, questions, set_loss):
+    scoring = tasks.add_parser('evaluation')
+    for task in (attention, questions, set_loss, scoring):
         task.add_argument('--repeats', type=int, default=3)
         task.add_argument('--seed', type=int, default=0)
         task.add_argument('--device', default='cpu')
@@ -328,7 +333,12 @@ def set_loss(args: argparse.Namespace) -> dict:
 
 def main() -> None:
     args = parse_args()
-    tasks = dict(attention=attention, questions=questions, set_loss=set_loss)
+    tasks = dict(
+        attention=attention,
+        questions=questions,
+        set_loss=set_loss,
+        evaluation=evaluation,
+    )
     result = tasks[args.task](args)
     result.update(
         command=' '.join(sys.argv),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -235,20 +236,21 @@ class FrameSource:
             np.prod(self.shape, dtype=np.int64)
         )
         self._next = 0
-        self._unpacked: np.memmap | None = None
-        self._spill = None
+        self._spill: IO[bytes] | None = None
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, place: int) -> np.ndarray:
         """Frame number ``place``."""
-        if self._unpacked is None and place != self._next:
+        if self._spill is None and place != self._next:
             self._unpack()
-        if self._unpacked is not None:
-            return np.array(self._unpacked[place])
-        data = self._file._read(self._member, self.name, self._size)
-        self._next += 1
+        if self._spill is not None:
+            self._spill.seek(place * self._size)
+            data = self._spill.read(self._size)
+        else:
+            data = self._file._read(self._member, self.name, self._size)
+            self._next += 1
         return np.frombuffer(data, self.dtype).reshape(self.shape)
 
     def _unpack(self) -> None:
@@ -262,17 +264,10 @@ class FrameSource:
             self._spill.write(data)
             left -= len(data)
         self._file._finish(self._member, self.name)
-        self._spill.flush()
-        self._unpacked = np.memmap(
-            self._spill,
-            dtype=self.dtype,
-            mode='r',
-            shape=(self.count, *self.shape),
-        )
 
     def finish(self) -> None:
         """Check the rest of the array against its checksum."""
-        if self._unpacked is not None:
+        if self._spill is not None:
             return
         while self._next < self.count:
             self[self._next]
@@ -281,6 +276,5 @@ class FrameSource:
     def close(self) -> None:
         """Give the temporary file back."""
         self._member.close()
-        self._unpacked = None
         if self._spill is not None:
             self._spill.close()

@@ -266,16 +266,15 @@ class PlanFiles:
     def _check_finite(self, pred: NpzFile, truth: NpzFile) -> None:
         broken = ~np.isfinite(self._plans).all(axis=(1, 2)) & self._valid
         self._refuse(broken, pred, 'trajs', 'is NaN or infinite')
+        at_valid = 'is NaN or infinite at a step that the mask declares valid'
         broken = ~np.isfinite(self._truths).all(axis=2) & self._masks
-        self._refuse(
-            broken.any(axis=1),
-            truth,
-            'trajs',
-            'is NaN or infinite at a step that the mask declares valid',
-        )
+        self._refuse(broken.any(axis=1), truth, 'trajs', at_valid)
         if self._plan_yaws is not None:
             broken = ~np.isfinite(self._plan_yaws).all(axis=1) & self._valid
             self._refuse(broken, pred, 'yaws', 'is NaN or infinite')
+        if self._truth_yaws is not None:
+            broken = ~np.isfinite(self._truth_yaws) & self._masks
+            self._refuse(broken.any(axis=1), truth, 'yaws', at_valid)
 
     def _refuse(
         self, broken: np.ndarray, file: NpzFile, field: str, problem: str

@@ -24,8 +24,9 @@ Extractor = Callable[[str], frozenset[str]]
 _SIGNS = {
     'collision': r'collid\w*|collision\w*|crash\w*|hit(?:s|ting)?\b'
     r'|run(?:s|ning)? into',
-    'red_light': r'red (?:traffic )?light|traffic light violation'
-    r'|run(?:s|ning)? (?:a|the) (?:traffic )?light',
+    'red_light': r'red[ -](?:traffic[ -])?light|traffic light violation'
+    r'|light (?:is|was|turns|turned) red'
+    r'|(?:run(?:s|ning)?|violat\w+) (?:a|the) (?:traffic )?(?:light|signal)',
     'out_of_area': r'(?:out of|outside|off|leav\w+|exit\w*|beyond) (?:of )?'
     r'(?:the |its )?(?:drivable|driveable|road|lane|curb|kerb)'
     r'|non-?driv(?:e)?able|off-?road',

@@ -352,11 +352,15 @@ def tally_plan(sample: PlanSample, preset: PlanningPreset) -> PlanTallies:
         ValueError: Something is not finite, or the preset asks for what the
             sample does not have; the caller adds which frame it is.
     """
-    if not np.isfinite(sample.truth[sample.mask]).all():
-        raise ValueError(
-            'the ground-truth trajectory is not finite at a step that its '
-            'mask declares valid'
-        )
+    for values, name in (
+        (sample.truth, 'trajectory'),
+        (sample.truth_yaw, 'heading'),
+    ):
+        if values is not None and not np.isfinite(values[sample.mask]).all():
+            raise ValueError(
+                f'the ground-truth {name} is not finite at a step that its '
+                'mask declares valid'
+            )
     names = subsets_of(sample.truth, sample.mask)
     tally = _tally(sample, preset)
     return PlanTallies(
@@ -377,19 +381,21 @@ def _tally(sample: PlanSample, preset: PlanningPreset) -> PlanTally:
         return PlanTally(frames=1)
     mask = sample.mask
     # What does not exist is not read: it may be NaN.
-    truth = np.where(mask[:, None], sample.truth, 0.0)
-    sample = replace(sample, truth=truth)
+    truth, yaw = np.where(mask[:, None], sample.truth, 0.0), sample.truth_yaw
+    if yaw is not None:
+        yaw = np.where(mask, yaw, 0.0)
+    sample = replace(sample, truth=truth, truth_yaw=yaw)
     ego = ego_poses(sample)
     sample = place_in(sample, preset)
     errors = displacement_errors(sample.plan[None], sample.truth[None])[0]
     hits = truth_hits = off = truth_off = np.zeros(NUM_FUTURE, dtype=bool)
+    paths = sample.plan, sample.truth
+    cells = [cells_of(path, preset) for path in paths]
     if preset.agents is not None:
-        hits, truth_hits = collisions(
-            (sample.plan, sample.truth), sample.agents, ego, preset
-        )
+        hits, truth_hits = collisions(paths, cells, sample.agents, ego, preset)
     mapped = knows_boundary(sample, preset)
     if mapped:
-        off, truth_off = boundary_hits(sample, preset)
+        off, truth_off = boundary_hits(sample, cells, preset)
     # A step that does not exist is never scored.
     hits = hits & mask & ~truth_hits
     return PlanTally(
@@ -421,8 +427,18 @@ def ego_poses(sample: PlanSample) -> np.ndarray | None:
     return np.concatenate((path, sample.truth_yaw[:, None]), axis=-1)
 
 
+def cells_of(path: np.ndarray, preset: PlanningPreset) -> np.ndarray | None:
+    """Cells (6, K, 2) that the vehicle covers; None without a grid."""
+    if preset.grid is None:
+        return None
+    if preset.overlap == 'turned_cells':
+        return plan_shapes.turned_cells(path, preset.grid)
+    return plan_shapes.upright_cells(path, preset.grid)
+
+
 def collisions(
     paths: Sequence[np.ndarray],
+    cells: Sequence[np.ndarray | None],
     agents: Agents | None,
     ego: np.ndarray | None,
     preset: PlanningPreset,
@@ -431,6 +447,8 @@ def collisions(
 
     Args:
         paths (Sequence[np.ndarray]): (6, 2) each, in the preset's frame.
+        cells (Sequence[np.ndarray]): What the vehicle covers on each of them;
+            see :func:`cells_of`.
         agents (Agents, optional): In the preset's frame of obstacles.
         ego (np.ndarray, optional): (6, 3) true poses, for ST-P3's warp.
         preset (PlanningPreset): Which obstacles, and how.
@@ -456,14 +474,9 @@ def collisions(
             )
         return [
             plan_shapes.hits_by_warped_cells(
-                plan_shapes.upright_cells(path, grid),
-                agents.future,
-                agents.size,
-                counted,
-                ego,
-                grid,
+                covered, agents.future, agents.size, counted, ego, grid
             )
-            for path in paths
+            for covered in cells
         ]
     corners = plan_shapes.box_corners(agents.future, agents.size[:, None])
     if preset.overlap == 'polygons':
@@ -471,15 +484,9 @@ def collisions(
             plan_shapes.hits_by_polygons(path, corners, counted)
             for path in paths
         ]
-    turned = preset.overlap == 'turned_cells'
-    footprint = (
-        plan_shapes.turned_cells if turned else plan_shapes.upright_cells
-    )
     return [
-        plan_shapes.hits_by_cells(
-            footprint(path, grid), corners, counted, grid
-        )
-        for path in paths
+        plan_shapes.hits_by_cells(covered, corners, counted, grid)
+        for covered in cells
     ]
 
 
@@ -491,9 +498,11 @@ def knows_boundary(sample: PlanSample, preset: PlanningPreset) -> bool:
 
 
 def boundary_hits(
-    sample: PlanSample, preset: PlanningPreset
+    sample: PlanSample, cells: Sequence[np.ndarray], preset: PlanningPreset
 ) -> tuple[np.ndarray, np.ndarray]:
     """Steps (6,) at which the plan, and the truth, leave the road.
+
+    ``cells`` are those of the plan and of the truth.
 
     OmniDrive scores no frame whose vehicle overlaps the boundary already;
     BEV-Planner scores no step at which the truth does.
@@ -505,8 +514,9 @@ def boundary_hits(
         _, truth = plan_shapes.leaves_area(sample.truth, area, grid)
         return plan & (not now), truth & (not now)
     lines = plan_shapes.draw_lines(sample.boundary, grid)
-    plan = plan_shapes.crosses_lines(sample.plan, lines, grid)
-    truth = plan_shapes.crosses_lines(sample.truth, lines, grid)
+    plan, truth = (
+        plan_shapes.crosses_lines(covered, lines) for covered in cells
+    )
     return plan & ~truth, truth
 
 

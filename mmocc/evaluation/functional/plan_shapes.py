@@ -9,6 +9,7 @@ SparseDrive intersects polygons). Positions are x forward, y left, in metres.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -134,6 +135,7 @@ class Grid:
             picture[rows[inside] - start[1], columns[inside] - start[0]].any()
         )
 
+    @lru_cache  # noqa: B019  (there are five grids, and they live on)
     def footprint(self, ahead: float) -> np.ndarray:
         """Cells (K, 2) of the ego vehicle at the origin, heading forward.
 
@@ -153,9 +155,10 @@ class Grid:
 
         along = covered(ahead - EGO_LENGTH / 2, ahead + EGO_LENGTH / 2)
         across = covered(-EGO_WIDTH / 2, EGO_WIDTH / 2)
-        return np.stack(np.meshgrid(along, across, indexing='ij'), -1).reshape(
-            -1, 2
-        )
+        cells = np.stack(np.meshgrid(along, across, indexing='ij'), -1)
+        cells = cells.reshape(-1, 2)
+        cells.flags.writeable = False  # every caller gets the same array
+        return cells
 
     def clipped(self, cells: np.ndarray) -> np.ndarray:
         """Cells outside the grid moved to its edge, never dropped."""
@@ -206,10 +209,10 @@ def turned_cells(path: np.ndarray, grid: Grid) -> np.ndarray:
     heading[np.linalg.norm(steps, axis=1) < MIN_STEP] = 0
     middle = (grid.cells - 1) / 2
     local = grid.footprint(CENTRE_AHEAD + BEV_PLANNER_LIDAR_AHEAD) - middle
-    cos, sin = np.cos(heading)[:, None], np.sin(heading)[:, None]
-    x, y = local[None, :, 0], local[None, :, 1]
-    turned = np.stack((cos * x - sin * y, sin * x + cos * y), axis=-1)
-    turned = np.round(turned + middle)
+    cos, sin = np.cos(heading), np.sin(heading)
+    # Of row vectors, (T, 2, 2).
+    turn = np.stack((np.stack((cos, sin), -1), np.stack((-sin, cos), -1)), 1)
+    turned = np.round(local @ turn + middle)
     return grid.clipped(turned + path[:, None] / grid.edge)
 
 
@@ -360,14 +363,14 @@ def draw_area(area: MapLines, grid: Grid) -> np.ndarray:
     outlines = _in_cells(area.lines, grid)
     for place in order:
         cv2.fillPoly(picture, [outlines[place]], int(not area.holes[place]))
-    return picture.astype(bool)
+    return picture.view(bool)
 
 
 def draw_lines(lines: MapLines, grid: Grid) -> np.ndarray:
     """Lines one cell wide, those off the grid at its edge, likewise."""
     picture = np.zeros((grid.cells, grid.cells), dtype=np.uint8)
     cv2.polylines(picture, _in_cells(lines.lines, grid, clip=True), False, 1)
-    return picture.astype(bool)
+    return picture.view(bool)
 
 
 def _in_cells(
@@ -419,18 +422,15 @@ def leaves_area(
     return bool(out[0]), out[1:]
 
 
-def crosses_lines(
-    path: np.ndarray, lines: np.ndarray, grid: Grid
-) -> np.ndarray:
+def crosses_lines(cells: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """BEV-Planner's CCR: steps at which the ego's cells meet a line.
 
     Args:
-        path (np.ndarray): (T, 2) metres ahead and left of the ego origin.
+        cells (np.ndarray): (T, K, 2) integer (column, row); see
+            :func:`turned_cells`.
         lines (np.ndarray): Road boundaries; see :func:`draw_lines`.
-        grid (Grid): BEV-Planner's.
 
     Returns:
         np.ndarray: (T,) bool.
     """
-    cells = turned_cells(path, grid)
     return lines[cells[..., 1], cells[..., 0]].any(axis=1)

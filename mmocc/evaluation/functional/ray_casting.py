@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+import torch
 
 from mmocc.evaluation.functional.arrays import ArrayLike, as_array
 from mmocc.structures.occ3d import FREE, POINT_CLOUD_RANGE, VOXEL_SIZE
@@ -178,7 +179,10 @@ def cast_rays(
     shape = (len(grids), len(origins), len(directions))
     depth = np.empty(shape, dtype=np.float32)
     label = np.empty(shape, dtype=np.uint8)
+    # Numba's threads and torch's may share one OpenMP, and its settings.
+    threads = torch.get_num_threads()
     _traverse(np.ascontiguousarray(grids), starts, ends, depth, label)
+    torch.set_num_threads(threads)
     return RayHits(depth * EDGE, label)
 
 

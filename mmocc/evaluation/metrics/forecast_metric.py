@@ -13,28 +13,31 @@ from mmocc.evaluation.functional.forecast import (
     get_convention,
     is_window,
 )
+from mmocc.evaluation.functional.moved_copy import moved_copy
 from mmocc.evaluation.metrics.fields import Sample, find, require
 from mmocc.evaluation.metrics.summed_metric import SummedMetric
 from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.registry import METRICS
-from mmocc.structures.occ3d import STEP_SECONDS
+from mmocc.structures import OccGrid
+from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 
-COPY = 'copy_and_paste'
+COPY, MOVED = 'copy_and_paste', 'moved_copy'
 ALL_STEPS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
 
 @METRICS.register_module()
 class ForecastMetric(SummedMetric):
-    """mIoU and IoU at each horizon, beside the forecast of no change.
+    """mIoU and IoU at each horizon, beside forecasts that cost nothing.
 
     Reads ``gt_occ.future_semantics`` (T, X, Y, Z), one grid every 0.5 s each
     in its own ego frame, ``gt_occ.future_valid`` (T,) and ``gt_occ.semantics``
     of now (``LoadFutureOcc3D``), and ``pred_occ.future_semantics``. No mask is
     used. Frames that lack a label at a time that is forecast are skipped.
-    Keeps two histograms (T, 18, 18). Names: ``forecast/mIoU_<t>s``,
-    ``forecast/IoU_<t>s``, the means ``..._avg`` of 1, 2 and 3 s, and the same
+    Keeps histograms (T, 18, 18). Names: ``forecast/mIoU_<t>s``,
+    ``forecast/IoU_<t>s``, and the means ``..._avg`` of 1, 2 and 3 s; the same
     under ``forecast/copy_and_paste/``, the ground truth of now left
-    unchanged; per cent.
+    unchanged, and under ``forecast/moved_copy/`` (with ``ann_file``), the
+    same seen from where the car really will be; per cent.
 
     Args:
         convention (str): ``occworld`` or ``sparseworld``; which score a class
@@ -44,8 +47,8 @@ class ForecastMetric(SummedMetric):
             Defaults to every 0.5 s up to 3 s.
         ann_file (str, optional): Info file of the evaluated split. With it,
             the frames that the convention forecasts from are scored alone
-            (4219 of nuScenes val); without it, every frame whose labels
-            exist. Defaults to None.
+            (4219 of nuScenes val), and the car's poses are known; without
+            it, every frame whose labels exist. Defaults to None.
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
         prefix (str, optional): Of all names, instead of ``forecast``.
         collect_dir (str, optional): Where processes meet on ``cpu``.
@@ -75,10 +78,20 @@ class ForecastMetric(SummedMetric):
                 f'times_s is {list(self.times_s)}, expected multiples of '
                 f'{STEP_SECONDS} s after now: key frames'
             )
-        self.scenes = None if ann_file is None else SceneTruth(ann_file)
+        self._names = ['', COPY]
+        self.scenes = None
+        if ann_file is not None:
+            if self._steps[-1] >= NUM_FUTURE:
+                raise ValueError(
+                    f'times_s ends at {self.times_s[-1]:g} s, and info files '
+                    f'hold poses up to {NUM_FUTURE * STEP_SECONDS:g} s; leave '
+                    'ann_file out, or forecast less'
+                )
+            self._names.append(MOVED)
+            self.scenes = SceneTruth(ann_file)
 
     def measure(self, sample: Sample) -> np.ndarray | None:
-        """Histograms (2, T, 18, 18) of one frame: forecast and copy."""
+        """Histograms (2 or 3, T, 18, 18) of one frame: forecast, copies."""
         future = find(sample, 'gt_occ', 'future_semantics')
         if future is None or not self._counts(sample):
             return None
@@ -101,10 +114,11 @@ class ForecastMetric(SummedMetric):
             'evaluator',
         )
         truth = as_array(future)[self._steps]
-        pasted = copy_and_paste(now, len(truth))
-        return np.stack(
-            [forecast_histograms(each, truth) for each in (pred, pasted)]
-        )
+        forecasts = [pred, copy_and_paste(now, len(truth))]
+        if self.scenes is not None:
+            poses, _ = self.scenes.future_poses(sample.get('token'))
+            forecasts.append(moved_copy(now, poses[self._steps], OccGrid()))
+        return np.stack([forecast_histograms(f, truth) for f in forecasts])
 
     def _counts(self, sample: Sample) -> bool:
         """Whether the convention forecasts from this frame."""
@@ -114,9 +128,10 @@ class ForecastMetric(SummedMetric):
         return is_window(index, length, self.convention)
 
     def scores(self, total: np.ndarray) -> dict[str, float]:
-        """Figures of the forecast and of the copy."""
-        said, copied = (
-            forecast_scores(histograms, self.times_s, self.convention)
-            for histograms in total
-        )
-        return said | {f'{COPY}/{name}': v for name, v in copied.items()}
+        """Figures of the forecast and of the copies."""
+        scores = {}
+        for name, histograms in zip(self._names, total, strict=True):
+            read = forecast_scores(histograms, self.times_s, self.convention)
+            group = f'{name}/' if name else ''
+            scores |= {f'{group}{key}': value for key, value in read.items()}
+        return scores

@@ -52,15 +52,17 @@ def evaluate(
             trajectory) and ``answer``.
         truth_path (Path): JSON lines of ``token``, ``question`` and
             ``labels``, a list of categories.
-        presets (Sequence[str]): ``keywords``, or the extractor as
+        presets (Sequence[str]): ``keywords``, and other extractors as
             ``package.module:function``. Defaults to ``keywords``.
 
     Raises:
         ResultFileError: The files cannot be compared in full.
         ValueError: An extractor cannot be found.
     """
-    named = [name for name in presets if ':' in name]
-    chosen = named or choose(presets, PRESETS, list(PRESETS))
+    others = list(dict.fromkeys(name for name in presets if ':' in name))
+    ours = [name for name in presets if ':' not in name]
+    default = [] if others else list(PRESETS)
+    chosen = choose(ours, PRESETS, default) + others
     pair = TextPair(pred_path, truth_path, ('token', 'question'))
     results, about = {}, {}
     for name in chosen:

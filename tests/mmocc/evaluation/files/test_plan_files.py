@@ -202,6 +202,10 @@ NAN_PLAN[1, 4, 0] = np.nan
         (('truth', 'mask', np.full((3, 6), 2)), 'True and False'),
         (('pred', 'valid', np.ones(2)), r'"valid": has shape \(2,\)'),
         (('pred', 'yaws', np.full((3, 6), np.nan)), '"yaws", sample a'),
+        (
+            ('truth', 'yaws', np.full((3, 6), np.inf)),
+            '"yaws", sample a: .*mask',
+        ),
         (('pred', 'frame', np.array('imu')), "'imu', expected one of"),
         (('truth', 'frame', np.array('lidar')), "'ego', but .*'lidar'"),
         (('truth', 'frame_idx', np.zeros(3)), '"frame_idx": is float64'),

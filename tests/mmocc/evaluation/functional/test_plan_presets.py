@@ -209,6 +209,14 @@ def test_sample_rules_count_nuscenes_val():
     }
 
 
+@pytest.mark.filterwarnings('error')
+def test_headings_of_missing_steps_are_not_read():
+    ended = short(agents=parked_cars((20.0, 1.0)))
+    yaw = np.where(ended.mask, 0.0, np.nan)
+    turned = replace(ended, truth_yaw=yaw, plan_yaw=np.zeros(6))
+    assert scores([turned], 'uniad') == scores([ended], 'uniad')
+
+
 @pytest.mark.parametrize(
     ('name', 'changes', 'says'),
     [
@@ -220,6 +228,7 @@ def test_sample_rules_count_nuscenes_val():
         ('l2', {'plan': np.full((6, 2), np.nan)}, 'NaN or infinite'),
         ('l2', {'plan': np.zeros((5, 2))}, r'expected \(N, 6, 2\)'),
         ('l2', {'truth': np.full((6, 2), np.inf)}, 'mask declares valid'),
+        ('l2', {'truth_yaw': np.full(6, np.nan)}, 'heading is not finite'),
     ],
 )
 def test_what_is_missing_or_broken_is_named(name, changes, says):

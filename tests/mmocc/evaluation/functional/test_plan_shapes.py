@@ -284,7 +284,7 @@ def leaves(path, lines):
 
 def crosses(path, lines):
     drawn = draw_lines(lines, BEV_PLANNER_GRID)
-    return crosses_lines(path, drawn, BEV_PLANNER_GRID)
+    return crosses_lines(turned_cells(path, BEV_PLANNER_GRID), drawn)
 
 
 AHEAD = np.stack([np.arange(1.0, 7.0), np.zeros(6)], axis=-1)

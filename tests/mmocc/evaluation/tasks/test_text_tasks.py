@@ -187,6 +187,8 @@ def test_counterfactual_extractor_can_be_replaced(paths):
     result = run('counterfactual', paths, SEEN, FUTURES, [name])
     assert result.results[name]['recall_collision'] == 100
     assert result.about[name]['extractor'] == name
+    both = run('counterfactual', paths, SEEN, FUTURES, [name, 'keywords'])
+    assert list(both.results) == ['keywords', name]
 
 
 @pytest.mark.parametrize(
