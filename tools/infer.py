@@ -14,11 +14,13 @@ import numpy as np
 from mmengine.config import Config, DictAction
 
 from mmocc.apis import (
-    OccVLAInferencer,
+    VLAInferencer,
     info_frame,
+    past_infos,
     prediction_dict,
     prediction_json,
     read_views,
+    with_history,
 )
 from mmocc.apis.camera_files import (
     CALIBRATION_EXAMPLE,
@@ -35,6 +37,7 @@ from mmocc.utils.info_file import InfoFileError, load_info_file
 from mmocc.visualization import (
     FramePicture,
     camera_panel,
+    forecast_strip,
     frame_panel,
     occupancy_comparison,
     plan_bev,
@@ -43,13 +46,22 @@ from mmocc.visualization import (
 from mmocc.visualization.drawing import PLAN, TRUTH, below, legend
 
 PREDICTION, OCCUPANCY = 'prediction.json', 'occupancy.npz'
-PICTURES = ('cameras.png', 'occupancy.png', 'plan.png', 'panel.png')
+PICTURES = (
+    'cameras.png',
+    'occupancy.png',
+    'forecast.png',
+    'plan.png',
+    'panel.png',
+)
 PLAN_WIDTH = 800  # pixels
 
 EPILOG = f"""
-written to --out: {PREDICTION}, {OCCUPANCY} (semantics, Occ3D ids, uint8),
+written to --out: {PREDICTION}, {OCCUPANCY} (semantics, Occ3D ids, uint8, and
+  future_semantics, one grid each 0.5 s in the ego frame of then),
   {', '.join(PICTURES)}.
-  What the model does not predict is left out.
+  What the model does not predict is left out. Planners that score anchors
+  refine and draw all of them, which leaves the plan as it is, unless the
+  config sets model.planner.denoise.
 
 frames: x forward, y left, z up, metres, from the point on the ground below
   the rear axle; yaw counter-clockwise, radians. Cameras: x right, y down, z
@@ -65,6 +77,10 @@ frames: x forward, y left, z up, metres, from the point on the ground below
 
 Where the ego state is unknown (no --ego, and no `ego` in the info file), the
 planner gets a velocity of 0 and a history that is masked out.
+
+Models that look back read the frames before --index or --token from the info
+file. Where there are none (--images, or the start of a scene), the oldest
+frame there is stands in for them.
 
 MMOCC_TRACEBACK=1 shows where an error was raised.
 """
@@ -140,14 +156,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def read_frame(args: argparse.Namespace, cameras: Sequence[str]) -> dict:
-    """The frame that the command line names."""
+def refine_all_candidates(cfg: Config) -> None:
+    """Let a planner that scores anchors show all of them."""
+    planner = cfg.model.get('planner') or {}
+    if 'anchors' in planner:
+        planner.setdefault('denoise', 'all')
+
+
+def read_frame(
+    args: argparse.Namespace, cameras: Sequence[str], num_history: int
+) -> dict:
+    """The frame that the command line names, with its past."""
     if args.images:
         return read_camera_frame(
             args.images, args.calibration, args.ego, cameras
         )
-    info = choose_info(args.infos, args.index, args.token)
-    frame = info_frame(info, args.data_root, args.images_dir)
+    infos = load_info_file(args.infos)['data_list']
+    info = choose_info(infos, args.infos, args.index, args.token)
+    frame, *past = [
+        each and info_frame(each, args.data_root, args.images_dir)
+        for each in [info, *past_infos(infos, info, num_history)]
+    ]
+    frame = with_history(frame, past)
     if args.ego is not None:
         state, past_actions = read_ego(args.ego)
         frame['ego'] = {
@@ -161,9 +191,10 @@ def read_frame(args: argparse.Namespace, cameras: Sequence[str]) -> dict:
     return frame
 
 
-def choose_info(path: str, index: int, token: str | None) -> dict:
+def choose_info(
+    infos: Sequence[dict], path: str, index: int, token: str | None
+) -> dict:
     """An element of an info file, by its token or its place."""
-    infos = load_info_file(path)['data_list']
     if token is not None:
         for info in infos:
             if info.get('token') == token:
@@ -223,6 +254,10 @@ def draw(
         pictures['occupancy.png'] = occupancy_comparison(
             frame.pred_occ, frame.gt_occ, frame.mask_camera, from_above=True
         )
+    if frame.forecast is not None:
+        pictures['forecast.png'] = forecast_strip(
+            frame.pred_occ, frame.forecast
+        )
     if frame.pred_trajs is not None:
         pictures['plan.png'] = plan_bev(
             frame.pred_occ,
@@ -230,6 +265,7 @@ def draw(
             frame.pred_trajs,
             frame.his_trajs,
             PLAN_WIDTH,
+            scores=frame.pred_scores,
         )
     return pictures
 
@@ -244,10 +280,9 @@ def write(
     for name in (PREDICTION, OCCUPANCY, *PICTURES):
         (out / name).unlink(missing_ok=True)
     if 'pred_occ' in sample:
+        grids = {key: grid.numpy() for key, grid in sample.pred_occ.items()}
         with atomic_open(out / OCCUPANCY) as file:
-            np.savez_compressed(
-                file, semantics=sample.pred_occ.semantics.numpy()
-            )
+            np.savez_compressed(file, **grids)
     for name, picture in pictures.items():
         write_png(picture, out / name)
     with atomic_open(out / PREDICTION, 'w') as file:
@@ -256,8 +291,13 @@ def write(
 
 def describe(prediction: dict, out: Path) -> str:
     """A few lines for people."""
+    lines = []
     action = prediction['meta_action']
-    lines = [f'meta-action: {action["speed"]}; {action["direction"]}']
+    if action is not None:
+        written = f'{action["speed"]}; {action["direction"]}'
+        if action['speed'] is None:
+            written = 'none that can be read'
+        lines.append(f'meta-action: {written}')
     if prediction['trajectory'] is not None:
         x, y = prediction['trajectory'][-1]
         lines.append(f'plan: {x:.1f} m ahead, {y:.1f} m left after 3 s')
@@ -273,9 +313,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     with explained():
         cfg: Config = load_config(args.config, args.cfg_options)
+        refine_all_candidates(cfg)
     with explained(cfg):
-        inferencer = OccVLAInferencer(cfg, args.weights, args.device)
-        frame = read_frame(args, inferencer.cameras)
+        inferencer = VLAInferencer(cfg, args.weights, args.device)
+        frame = read_frame(args, inferencer.cameras, inferencer.num_history)
         sample = inferencer.predict([frame], args.questions)[0]
         add_truth(sample, frame, args.occ_labels)
         prediction = dict(

@@ -31,6 +31,7 @@ def camera_frame(
     past_actions: Sequence[MetaAction | str] = (),
     cameras: Sequence[str] = CAMERAS,
     token: str = OWN_FRAME,
+    ego2global: np.ndarray | None = None,
 ) -> dict:
     """Make a frame of one's own cameras.
 
@@ -52,6 +53,9 @@ def camera_frame(
         cameras (Sequence[str]): What the model was built for. Defaults to
             nuScenes' six.
         token (str): A name for the frame. Defaults to 'own-cameras'.
+        ego2global (np.ndarray, optional): (4, 4) metres, from the ego frame
+            to any frame that stands still; needed where frames have a past,
+            see ``with_history``. Defaults to None.
 
     Returns:
         dict: The frame.
@@ -89,6 +93,10 @@ def camera_frame(
     }
     if ego_state is not None:
         frame['ego'] = parse_ego_state(token, ego_state)
+    if ego2global is not None:
+        frame['ego2global'] = _rigid_motion(
+            token, 'ego2global', ego2global, 'ego2global'
+        )
     return frame
 
 
@@ -168,6 +176,61 @@ def info_frame(
     return frame
 
 
+def with_history(frame: Mapping, past: Sequence[Mapping | None]) -> dict:
+    """Give a frame the key frames before it.
+
+    Models that look back read as many as they were trained with. Where some
+    are missing, the oldest one there is stands in for those before it, the
+    frame itself if there is none.
+
+    Args:
+        frame (Mapping): The frame.
+        past (Sequence[Mapping | None]): Frames 0.5 s, 1.0 s, ... ago, None
+            where there is none. They and ``frame`` need ``ego2global``.
+
+    Returns:
+        dict: A copy of the frame.
+
+    Raises:
+        SampleError: If a pose is missing.
+    """
+    past = list(past)
+    for each in [frame, *filter(None, past)] if any(past) else []:
+        if 'ego2global' not in each:
+            raise sample_error(
+                each['token'],
+                'the past of a frame',
+                'no ego2global',
+                'the pose of the car in each frame, 4 x 4',
+                'give camera_frame its `ego2global`, or leave the past out',
+            )
+    return {**frame, 'history': past}
+
+
+def past_infos(
+    infos: Sequence[Mapping], info: Mapping, count: int
+) -> list[Mapping | None]:
+    """Find the key frames before one in an info file.
+
+    Args:
+        infos (Sequence[Mapping]): The file's ``data_list``.
+        info (Mapping): One of them.
+        count (int): How many.
+
+    Returns:
+        list: The nearest first, None beyond the scene's start and where the
+        file does not tell scenes apart.
+    """
+    if 'scene_token' not in info:
+        return [None] * count
+    scene = {
+        each['frame_idx']: each
+        for each in infos
+        if each['scene_token'] == info['scene_token']
+    }
+    return [scene.get(info['frame_idx'] - age) for age in range(1, count + 1)]
+
+
 def read_views(frame: Mapping, cameras: Sequence[str]) -> list[np.ndarray]:
     """The images of a frame at their own size, (H, W, 3) uint8 RGB.
 
@@ -226,6 +289,12 @@ def _intrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
 
 
 def _extrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
+    return _rigid_motion(token, f'extrinsics of {name}', matrix, 'cam2ego')
+
+
+def _rigid_motion(
+    token: str, what: str, matrix: np.ndarray, name: str
+) -> np.ndarray:
     """A rigid motion (4, 4), checked."""
     extrinsics = _matrix(matrix)
     right = (
@@ -240,9 +309,9 @@ def _extrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
     if not right:
         raise sample_error(
             token,
-            f'extrinsics of {name}',
+            what,
             _describe(matrix),
-            'cam2ego, 4 x 4 finite numbers: a rotation without scale or '
+            f'{name}, 4 x 4 finite numbers: a rotation without scale or '
             'mirror, a translation in metres, and the last row 0 0 0 1',
             'correct the calibration',
         )

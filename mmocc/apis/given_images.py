@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from mmocc.datasets.transforms import LoadSurroundImages
+from mmocc.datasets.transforms import LoadHistoryImages, LoadSurroundImages
 
 
 class GivenImages(LoadSurroundImages):
@@ -24,3 +24,7 @@ class GivenImages(LoadSurroundImages):
         image = np.ascontiguousarray(view['img'])
         data = cv2.imencode('.bmp', image)[1].tobytes()
         return self._decode(data, *image.shape[:2]), image.shape[:2]
+
+
+class GivenHistory(GivenImages, LoadHistoryImages):
+    """``LoadHistoryImages`` for views that hold an array as ``img``."""

@@ -80,10 +80,15 @@ class SparseBridgeOutput(NamedTuple):
         queries (Tensor): (B, Q, D), one for each occupancy query.
         overview (Tensor): (B, G, D), the global queries.
         text (Tensor or None): (B, N, L, D).
-        reasoning (Tensor or None): (B, D), the last token of a prompt.
+        prompt (Tensor or None): (B, P, D).
     """
 
     queries: Tensor
     overview: Tensor
     text: Tensor | None = None
-    reasoning: Tensor | None = None
+    prompt: Tensor | None = None
+
+    @property
+    def reasoning(self) -> Tensor | None:
+        """(B, D), the last token of the prompt."""
+        return None if self.prompt is None else self.prompt[:, -1]

@@ -1,6 +1,7 @@
 from mmocc.visualization.bev_view import bev_view
 from mmocc.visualization.camera_panel import Path, camera_panel
 from mmocc.visualization.drawing import write_png
+from mmocc.visualization.forecast_strip import forecast_strip
 from mmocc.visualization.frame_panel import FramePicture, frame_panel
 from mmocc.visualization.loss_curves import loss_curves
 from mmocc.visualization.occ_local_visualizer import OccLocalVisualizer
@@ -22,6 +23,7 @@ __all__ = [
     'answer_rows',
     'bev_view',
     'camera_panel',
+    'forecast_strip',
     'frame_panel',
     'loss_curves',
     'meta_action_row',

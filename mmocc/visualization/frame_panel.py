@@ -23,6 +23,7 @@ from mmocc.visualization.drawing import (
     blank,
     with_caption,
 )
+from mmocc.visualization.forecast_strip import forecast_strip
 from mmocc.visualization.occupancy_comparison import occupancy_comparison
 from mmocc.visualization.plan_bev import plan_bev
 from mmocc.visualization.text_panel import (
@@ -49,7 +50,9 @@ class FramePicture:
         pred_occ (np.ndarray, optional): (X, Y, Z) ids.
         gt_occ (np.ndarray, optional): (X, Y, Z) ids.
         mask_camera (np.ndarray, optional): (X, Y, Z).
+        forecast (np.ndarray, optional): (T, X, Y, Z) ids to come.
         pred_trajs (np.ndarray, optional): (M, 6, 2), best first.
+        pred_scores (np.ndarray, optional): (M,) logits of these.
         gt_trajs (np.ndarray, optional): (T, 2), the steps that exist.
         his_trajs (np.ndarray, optional): (T, 2), the steps that exist.
         rows (Sequence[TextRow]): Text.
@@ -63,7 +66,9 @@ class FramePicture:
     pred_occ: np.ndarray | None = None
     gt_occ: np.ndarray | None = None
     mask_camera: np.ndarray | None = None
+    forecast: np.ndarray | None = None
     pred_trajs: np.ndarray | None = None
+    pred_scores: np.ndarray | None = None
     gt_trajs: np.ndarray | None = None
     his_trajs: np.ndarray | None = None
     rows: Sequence[TextRow] = ()
@@ -80,26 +85,32 @@ class FramePicture:
 
         Args:
             sample (OccDataSample): Any of its fields may be missing.
-            images (Sequence[np.ndarray]): Pictures of ``cam_names``, of any
-                size: calibration is scaled to them. Defaults to ().
+            images (Sequence[np.ndarray]): Pictures of the first of
+                ``cam_names`` (those of past frames come last), of any size:
+                calibration is scaled to them. Defaults to ().
             draw_gt (bool): Show ground truth. Defaults to True.
             draw_pred (bool): Show predictions. Defaults to True.
         """
         meta = sample.metainfo
         calibration = {}
         if images and 'cam2img' in meta:
+            seen = slice(len(images))
             calibration = {
-                'cam2img': _scaled(meta['cam2img'], meta['img_shape'], images),
-                'cam2ego': np.asarray(meta['cam2ego']),
+                'cam2img': _scaled(
+                    meta['cam2img'][seen], meta['img_shape'], images
+                ),
+                'cam2ego': np.asarray(meta['cam2ego'][seen]),
             }
         return cls(
             title=_title(meta),
             images=images,
-            cam_names=meta.get('cam_names', ()),
+            cam_names=meta.get('cam_names', ())[: len(images)],
             pred_occ=_array(sample, 'pred_occ', 'semantics', draw_pred),
             gt_occ=_array(sample, 'gt_occ', 'semantics', draw_gt),
             mask_camera=_array(sample, 'gt_occ', 'mask_camera', draw_gt),
+            forecast=_array(sample, 'pred_occ', 'future_semantics', draw_pred),
             pred_trajs=_array(sample, 'pred_ego', 'trajs', draw_pred),
+            pred_scores=_array(sample, 'pred_ego', 'scores', draw_pred),
             gt_trajs=_steps(sample, 'fut', draw_gt),
             his_trajs=_steps(sample, 'his', True),
             rows=_rows(sample, draw_gt, draw_pred),
@@ -238,6 +249,8 @@ def frame_panel(
                 frame.pred_occ, frame.gt_occ, frame.mask_camera, width, grid
             )
         )
+    if frame.forecast is not None:
+        blocks.append(forecast_strip(frame.pred_occ, frame.forecast, width))
     last = []
     if frame.pred_trajs is not None or frame.gt_trajs is not None:
         semantics = frame.pred_occ
@@ -251,6 +264,7 @@ def frame_panel(
             frame.his_trajs,
             round(width * 0.37),
             grid,
+            frame.pred_scores,
         )
         last.append(
             with_caption(plan, 'Plan', '' if semantics is None else note)

@@ -18,6 +18,7 @@ from mmocc.visualization.drawing import (
     SHIFT,
     SMALL_SIZE,
     TRUTH,
+    Colour,
     Label,
     below,
     blank,
@@ -30,6 +31,9 @@ from mmocc.visualization.drawing import (
 from mmocc.visualization.voxel_view import EGO_AHEAD, EGO_SIZE
 
 CANDIDATE = (240, 150, 180)
+# Share of that colour in a candidate of no probability; paper is the rest.
+FAINTEST = 0.3
+OTHERS = 'other candidates'
 
 MARGIN_LEFT, MARGIN_BOTTOM, MARGIN = 46, 40, 8
 TICK_METRES = 10
@@ -95,10 +99,12 @@ def plan_bev(
     his_trajs: np.ndarray | None = None,
     width: int = 560,
     grid: OccGrid | None = None,
+    scores: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw trajectories in metres, on occupancy from above.
 
-    Dots stand at each 0.5 s step, larger ones at whole seconds.
+    Dots stand at each 0.5 s step, larger ones at whole seconds. Candidates
+    are the paler the less likely they are beside the plan.
 
     Args:
         semantics (np.ndarray, optional): (X, Y, Z) Occ3D ids, drawn pale.
@@ -109,6 +115,8 @@ def plan_bev(
             oldest first; what lies outside the picture is cut.
         width (int): Pixels. Defaults to 560.
         grid (OccGrid, optional): Of ``semantics``. Defaults to Occ3D's.
+        scores (np.ndarray, optional): (M,) logits of ``pred_trajs``. Defaults
+            to None, all equal.
 
     Returns:
         np.ndarray: (H, width, 3) uint8 RGB.
@@ -127,17 +135,23 @@ def plan_bev(
 
     origin = np.zeros((1, 2))
     lines = [(history, HISTORY, 3, 'driven before')]
-    lines += [(plan, CANDIDATE, 2, 'other candidates') for plan in plans[1:]]
+    colours = candidate_colours(
+        np.zeros(len(plans)) if scores is None else scores
+    )
+    lines += [
+        (plan, colour, 2, OTHERS)
+        for plan, colour in zip(plans[:0:-1], colours[:0:-1], strict=True)
+    ]
     lines += [(truth, TRUTH, 4, 'driven')]
     lines += [(plan, PLAN, 4, 'planned') for plan in plans[:1]]
     named = {}
     for traj, colour, thickness, name in lines:
         if len(traj) == 0:
             continue
-        named[name] = colour
+        named[name] = CANDIDATE if name == OTHERS else colour
         ends = [traj, origin] if traj is history else [origin, traj]
         path = axes.to_pixels(np.concatenate(ends))
-        if colour != CANDIDATE:
+        if name != OTHERS:
             polyline(image, path, PAPER, thickness + 3)
         polyline(image, path, colour, thickness)
     _draw_ego(image, axes)
@@ -153,6 +167,21 @@ def plan_bev(
     key = legend(list(named.items())[::-1], width - MARGIN_LEFT)
     key = np.pad(key, ((0, 0), (MARGIN_LEFT, 0), (0, 0)), constant_values=255)
     return below([frame, key], gap=0)
+
+
+def candidate_colours(scores: np.ndarray) -> list[Colour]:
+    """Paler colours for less likely candidates.
+
+    Args:
+        scores (np.ndarray): (M,) logits, the best one first.
+
+    Returns:
+        list[Colour]: M of them; as likely as the best is ``CANDIDATE``.
+    """
+    likely = 1 / (1 + np.exp(-np.asarray(scores, dtype=np.float64)))
+    strength = FAINTEST + (1 - FAINTEST) * likely / likely[:1]
+    colours = np.outer(strength, CANDIDATE) + np.outer(1 - strength, PAPER)
+    return [tuple(map(int, colour)) for colour in colours.round()]
 
 
 def _draw_background(

@@ -102,6 +102,24 @@ def own_cameras(root, info, tmp_path):
     return arguments
 
 
+@pytest.fixture(scope='module')
+def sparse(repository, tmp_path_factory):
+    """Config and weights of a SparseOccVLA that holds its anchors."""
+    config = str(repository / 'tests/mmocc/apis/small_sparseoccvla.py')
+    init_default_scope('mmocc')
+    torch.manual_seed(0)
+    model = MODELS.build(load_config(config).model)
+    bank = model.planner.bank
+    ahead = torch.linspace(1, 4, len(bank))[:, None] * torch.arange(1, 7)
+    aside = torch.linspace(-1, 1, len(bank))[:, None] * torch.arange(1, 7)
+    bank.anchors.copy_(torch.stack([ahead, aside], dim=-1))
+    bank.normalizer.centre.copy_(torch.tensor([2.5, 0.0]))
+    bank.normalizer.half_range.copy_(torch.tensor([2.5, 1.5]))
+    path = tmp_path_factory.mktemp('weights') / 'sparse.pth'
+    torch.save({'state_dict': model.state_dict()}, path)
+    return [config, str(path)]
+
+
 def read(out):
     return json.loads((out / 'prediction.json').read_text())
 
@@ -271,3 +289,85 @@ def test_real_frame(tool, config, weights, real_data, tmp_path):
     tile = panel[TILES['back']].astype(int)
     small = cv2.resize(photo, tile.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(tile - small)[40:].mean() < 8
+
+
+class TestSparseOccVLA:
+    @pytest.fixture(scope='class')
+    def results(self, tool, sparse, root, infos, info, tmp_path_factory):
+        """The second frame of a scene."""
+        out = tmp_path_factory.mktemp('sparse')
+        tool.main(
+            [*sparse, '--infos', str(infos), '--data-root', str(root),
+             '--token', info['token'], '--out', str(out)]
+        )  # fmt: skip
+        return out
+
+    def test_writes_everything_and_the_forecast(self, results, info):
+        assert {p.name for p in results.iterdir()} == {*FILES, 'forecast.png'}
+        result = read(results)
+        assert result['token'] == info['token']
+        assert len(result['candidates']) == 6
+        assert result['candidates'][0]['trajectory'] == result['trajectory']
+        with np.load(results / 'occupancy.npz') as arrays:
+            assert arrays['semantics'].shape == (200, 200, 16)
+            future = arrays['future_semantics']
+        assert future.shape == (6, 200, 200, 16)
+        for grid, step in zip(future, result['forecast'], strict=True):
+            counts = np.bincount(grid.ravel(), minlength=18).tolist()
+            assert list(step['voxels'].values()) == counts
+
+    def test_candidates_are_drawn_and_leave_the_plan(
+        self, tool, sparse, root, infos, info, results, tmp_path
+    ):
+        tool.main(
+            [*sparse, '--infos', str(infos), '--data-root', str(root),
+             '--token', info['token'], '--out', str(tmp_path),
+             '--cfg-options', 'model.planner.denoise=winner']
+        )  # fmt: skip
+        alone = read(tmp_path)
+        assert len(alone['candidates']) == 1
+        np.testing.assert_allclose(
+            alone['trajectory'], read(results)['trajectory'], atol=2e-5
+        )
+        pictures = [
+            cv2.imread(str(out / 'plan.png')) for out in (results, tmp_path)
+        ]
+        assert (pictures[0] != pictures[1]).any()
+
+    def test_the_frame_before_is_read(
+        self, tool, sparse, root, infos, info, tmp_path
+    ):
+        """Without its image there is an error that names it."""
+        content = load_info_file(infos)
+        view = content['data_list'][0]['images']['CAM_BACK']
+        bare = tmp_path / 'bare'
+        shutil.copytree(root / 'samples', bare / 'samples')
+        (bare / 'samples/CAM_BACK' / view['img_path']).unlink()
+        with pytest.raises(SystemExit, match=view['img_path']):
+            tool.main(
+                [*sparse, '--infos', str(infos), '--data-root', str(bare),
+                 '--token', info['token'], '--out', str(tmp_path / 'out')]
+            )  # fmt: skip
+        assert not (tmp_path / 'out').exists()
+
+    def test_own_cameras_have_no_past(
+        self, tool, sparse, own_cameras, tmp_path
+    ):
+        out = tmp_path / 'out'
+        tool.main([*sparse, *own_cameras, '--out', str(out)])
+        assert {p.name for p in out.iterdir()} == {*FILES, 'forecast.png'}
+        assert np.isfinite(read(out)['trajectory']).all()
+
+    def test_real_frame(self, tool, sparse, real_data, tmp_path, capsys):
+        frame = real_data / 'frame'
+        tool.main(
+            [*sparse, '--infos', str(next(frame.glob('*.pkl'))),
+             '--data-root', str(frame), '--questions', QUESTION,
+             '--out', str(tmp_path)]
+        )  # fmt: skip
+        assert {p.name for p in tmp_path.iterdir()} == {*FILES, 'forecast.png'}
+        result = read(tmp_path)
+        assert result['token'] == 'ca9a282c9e77460f8360f564131a8af5'
+        assert np.isfinite(result['trajectory']).all()
+        assert result['questions'][1] == QUESTION
+        assert 'meta-action: none that can be read' in capsys.readouterr().out

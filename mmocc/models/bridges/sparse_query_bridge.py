@@ -98,9 +98,9 @@ class SparseQueryBridge(BaseModule):
         Args:
             scene (SparseOccFeatures): Q queries of each frame.
             text (TextBatch, optional): N texts a frame.
-            prompt (Tensor, optional): (P,) int64 ids, put to every frame as
-                one text more; the hidden state of its last token is
-                ``reasoning``.
+            prompt (Tensor, optional): (P,) int64 ids or (P, D) embeddings,
+                put to every frame as one text more; the hidden state of its
+                last token is ``reasoning``.
         """
         visual = torch.cat(self.tokens(scene), dim=1)
         sequence = PackedSequence.of_prefix(visual, cache=None)
@@ -168,14 +168,15 @@ class SparseQueryBridge(BaseModule):
             embeds.append(self.vlm.embed_text(text.input_ids).flatten(1, 2))
             positions.append(sequence.append(text.valid))
         if prompt is not None:
-            embeds.append(self.vlm.embed_text(prompt).expand(batch, -1, -1))
-            ids = prompt.expand(batch, 1, -1)
-            known = torch.ones_like(ids, dtype=torch.bool)
+            if prompt.ndim == 1:
+                prompt = self.vlm.embed_text(prompt)
+            embeds.append(prompt.expand(batch, -1, -1))
+            known = visual.new_ones(batch, 1, len(prompt), dtype=torch.bool)
             positions.append(sequence.append(known, first=shape[0]))
         hidden = self._attend(
             torch.cat(embeds, dim=1), torch.cat(positions, dim=1), sequence
         )
-        queries, overview, words, _ = hidden.tensor_split(
+        queries, overview, words, asked = hidden.tensor_split(
             [
                 num_visual - self.num_global,
                 num_visual,
@@ -187,7 +188,7 @@ class SparseQueryBridge(BaseModule):
             queries=queries,
             overview=overview,
             text=None if text is None else words.unflatten(1, shape),
-            reasoning=None if prompt is None else hidden[:, -1],
+            prompt=None if prompt is None else asked,
         )
 
     def _attend(

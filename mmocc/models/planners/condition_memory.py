@@ -129,6 +129,7 @@ class ConditionMemory(nn.Module):
             persistent=False,
         )
         self.meta = meta
+        self.command = command
         self.num_heads = num_heads
         self.num_blocks = num_blocks
         self.embed_dims = embed_dims

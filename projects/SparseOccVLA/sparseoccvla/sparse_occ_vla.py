@@ -5,6 +5,8 @@ the overview figure were; the parts follow the works that these name, and all
 of their choices are config keys.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from mmengine.structures import BaseDataElement
@@ -13,6 +15,7 @@ from torch import Tensor
 from mmocc.models.bridges import greedy_decode
 from mmocc.models.detectors.base_vla import BaseVLA
 from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
+from mmocc.models.planners.anchor_set import gt3s_command
 from mmocc.models.planners.condition_memory import ConditionExtras
 from mmocc.models.vlms.tokenizer import build_tokenizer
 from mmocc.registry import MODELS
@@ -20,10 +23,31 @@ from mmocc.structures import FREE, OccDataSample, parse_meta_action
 from mmocc.structures.meta_action import IGNORE
 from mmocc.structures.sparse_occ import SparseOccFeatures
 from mmocc.structures.tokens import SparseBridgeOutput, TextBatch
+from projects.SparseOccVLA.sparseoccvla.input_checks import (
+    needs_language,
+    require_known_inputs,
+    require_no_language,
+)
+from projects.SparseOccVLA.sparseoccvla.planner_question import (
+    PlannerQuestion,
+)
 
-# What the reasoning token is the last token of (ours).
-PLANNER_PROMPT = 'Score the candidate trajectories of the ego car.'
 TARGETS = ('all', 'visible')
+
+
+class Diagnosis(NamedTuple):
+    """Of B frames, T steps to come.
+
+    Attributes:
+        plans (dict[str, Tensor]): (B, T, 2) by name, see
+            :meth:`AnchorDiffusionPlanner.diagnose`.
+        present (Tensor): (B, X, Y, Z) class ids of now.
+        future (Tensor): (B, T, X, Y, Z), each in its own ego frame.
+    """
+
+    plans: dict[str, Tensor]
+    present: Tensor
+    future: Tensor
 
 
 @MODELS.register_module()
@@ -37,6 +61,7 @@ class SparseOccVLA(BaseVLA):
                                         forecaster      planner
 
     Parts that are None are not there; the three stages add one after another.
+    Without a bridge, forecaster and planner have to do without language.
 
     Args:
         backbone (dict): Image backbone, mmdet's.
@@ -57,6 +82,10 @@ class SparseOccVLA(BaseVLA):
         max_new_tokens (int): Of an answer. Defaults to 128.
         data_preprocessor (dict, optional): mmdet3d's.
         init_cfg (dict, optional): mmengine's initialisation config.
+
+    Raises:
+        ValueError: If a value is unknown, or a part reads what no other part
+            gives.
     """
 
     def __init__(
@@ -81,11 +110,6 @@ class SparseOccVLA(BaseVLA):
             raise ValueError(
                 f'model.target is {target!r}, expected one of {TARGETS}'
             )
-        if bridge is None and not (forecaster is None and planner is None):
-            raise ValueError(
-                'forecaster and planner read the language model; give '
-                'model.bridge, or leave them out'
-            )
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.encoder = MODELS.build(encoder)
@@ -99,11 +123,20 @@ class SparseOccVLA(BaseVLA):
         self.target = target
         self.use_status = use_status
         self.max_new_tokens = max_new_tokens
-        self.tokenizer = None
-        if self.bridge is not None:
+        self.tokenizer = self.question = None
+        if self.bridge is None:
+            require_no_language(self.forecaster, self.planner)
+        else:
             self.tokenizer = build_tokenizer(tokenizer)
-            ids = self.tokenizer.encode(PLANNER_PROMPT)
-            self.register_buffer('prompt', torch.tensor(ids), persistent=False)
+        if self.planner is not None:
+            require_known_inputs(self.planner, use_status)
+            if needs_language(self.planner):
+                self.question = PlannerQuestion(
+                    self.planner.score_source,
+                    self.tokenizer,
+                    *self.planner.bank.anchors.shape[:2],
+                    self.bridge.vlm.embed_dims,
+                )
 
     def loss(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
@@ -115,16 +148,16 @@ class SparseOccVLA(BaseVLA):
             [self._voxels(sample) for sample in data_samples],
             scene.initial_points,
         )
-        if self.bridge is None:
-            return losses
-        text = self.stack_text(data_samples, scene.features.device)
-        out = self.bridge(scene, text, self._prompt)
-        losses['loss_text'] = self.bridge.text_loss(out.text, text)
+        out = None
+        if self.bridge is not None:
+            text = self.stack_text(data_samples, scene.features.device)
+            out = self.bridge(scene, text, self._prompt)
+            losses['loss_text'] = self.bridge.text_loss(out.text, text)
         if self.forecaster is not None:
             losses.update(
                 self.forecaster.loss(
                     scene,
-                    out.queries,
+                    out and out.queries,
                     data_samples,
                     self._future_voxels(data_samples),
                 )
@@ -133,12 +166,12 @@ class SparseOccVLA(BaseVLA):
             truth = [sample.gt_ego for sample in data_samples]
             losses.update(
                 self.planner.loss(
-                    out.reasoning,
+                    self._reasoning(out),
                     scene,
                     self._status(data_samples),
                     torch.stack([t.fut_trajs for t in truth]),
                     torch.stack([t.fut_masks for t in truth]),
-                    ConditionExtras(global_tokens=out.overview),
+                    self._extras(out, data_samples),
                 )
             )
         return losses
@@ -151,16 +184,51 @@ class SparseOccVLA(BaseVLA):
         grids = self.decoder(scene.layers[-1])
         for sample, grid in zip(data_samples, grids, strict=True):
             sample.pred_occ = BaseDataElement(semantics=grid)
-        if self.bridge is None:
-            return data_samples
-        out, memory = self.bridge.remember(scene, self._prompt)
-        self.write_answers(data_samples, self._answer(memory, data_samples))
-        _read_meta_actions(data_samples)
+        out = None
+        if self.bridge is not None:
+            out, memory = self.bridge.remember(scene, self._prompt)
+            answers = self._answer(memory, data_samples)
+            self.write_answers(data_samples, answers)
+            _read_meta_actions(data_samples)
         if self.forecaster is not None:
             self._forecast(scene, out, data_samples)
         if self.planner is not None:
             self._plan(scene, out, data_samples)
         return data_samples
+
+    def diagnose(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: list[OccDataSample],
+        seed: int = 0,
+    ) -> Diagnosis:
+        """Plan and forecast, and what tells where their errors come from.
+
+        Args:
+            inputs (dict): As for :meth:`predict`.
+            data_samples (list[OccDataSample]): With the true future.
+            seed (int): Of the random anchors. Defaults to 0.
+        """
+        scene = self.see(inputs, data_samples)
+        out = None
+        if self.bridge is not None:
+            out, _ = self.bridge.remember(scene, self._prompt)
+        truth = [sample.gt_ego for sample in data_samples]
+        plans = self.planner.diagnose(
+            self._reasoning(out),
+            scene,
+            self._status(data_samples),
+            torch.stack([t.fut_trajs for t in truth]),
+            torch.stack([t.fut_masks for t in truth]),
+            [sample.token for sample in data_samples],
+            self._extras(out, data_samples),
+            seed,
+        )
+        return Diagnosis(
+            plans,
+            self.decoder(scene.layers[-1]),
+            self._future_grids(scene, out, data_samples),
+        )
 
     def see(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
@@ -175,8 +243,31 @@ class SparseOccVLA(BaseVLA):
 
     @property
     def _prompt(self) -> Tensor | None:
-        """Ids (P,) whose last token reasons for the planner."""
-        return None if self.planner is None else self.prompt
+        """Embeddings (P, D) of what the planner asks."""
+        if self.question is None:
+            return None
+        return self.question(self.bridge.vlm, self.planner.bank.normalized())
+
+    def _reasoning(self, out: SparseBridgeOutput | None) -> Tensor | None:
+        """The answer to it."""
+        if self.question is None:
+            return None
+        return self.question.read(self.bridge.vlm, out)
+
+    def _extras(
+        self,
+        out: SparseBridgeOutput | None,
+        data_samples: list[OccDataSample],
+    ) -> ConditionExtras:
+        """What else the planner may read."""
+        command = None
+        if self.planner.memory.command == 'gt3s':
+            ends = np.stack([_last_known(s.gt_ego) for s in data_samples])
+            command = torch.from_numpy(gt3s_command(ends))
+            command = command.to(self.encoder.query_points.device)
+        return ConditionExtras(
+            global_tokens=out and out.overview, command=command
+        )
 
     def _status(self, data_samples: list[OccDataSample]) -> Tensor | None:
         """Ego status (B, 7) of now."""
@@ -230,6 +321,8 @@ class SparseOccVLA(BaseVLA):
         asked = [
             self.prompts(sample, '', others=True) for sample in data_samples
         ]
+        if not any(asked):
+            return [{} for _ in data_samples]
         prompts = [list(by_place.values()) for by_place in asked]
         text = TextBatch.pad(
             prompts, prompts, self.encoder.query_points.device
@@ -253,29 +346,40 @@ class SparseOccVLA(BaseVLA):
     def _forecast(
         self,
         scene: SparseOccFeatures,
-        out: SparseBridgeOutput,
+        out: SparseBridgeOutput | None,
         data_samples: list[OccDataSample],
     ) -> None:
         """Add ``future_semantics`` (T, X, Y, Z) to ``pred_occ``."""
-        forecast = self.forecaster.predict(scene, out.queries, data_samples)
-        grids = torch.stack(
-            [self.decoder(points) for points in forecast.point_sets], dim=1
-        )
+        grids = self._future_grids(scene, out, data_samples)
         for sample, grid in zip(data_samples, grids, strict=True):
             sample.pred_occ.set_field(grid, 'future_semantics')
+
+    def _future_grids(
+        self,
+        scene: SparseOccFeatures,
+        out: SparseBridgeOutput | None,
+        data_samples: list[OccDataSample],
+    ) -> Tensor:
+        """Forecasts (B, T, X, Y, Z), each in its own ego frame."""
+        forecast = self.forecaster.predict(
+            scene, out and out.queries, data_samples
+        )
+        return torch.stack(
+            [self.decoder(points) for points in forecast.point_sets], dim=1
+        )
 
     def _plan(
         self,
         scene: SparseOccFeatures,
-        out: SparseBridgeOutput,
+        out: SparseBridgeOutput | None,
         data_samples: list[OccDataSample],
     ) -> None:
         """Fill ``pred_ego``."""
         plan = self.planner.predict(
-            out.reasoning,
+            self._reasoning(out),
             scene,
             self._status(data_samples),
-            ConditionExtras(global_tokens=out.overview),
+            self._extras(out, data_samples),
             [sample.token for sample in data_samples],
         )
         scores = plan.scores.gather(1, plan.candidate_index)
@@ -296,6 +400,12 @@ def _ego2img(sample: OccDataSample) -> np.ndarray:
     cam2img = np.tile(np.eye(4), (len(sample.cam2img), 1, 1))
     cam2img[:, :3, :3] = sample.cam2img
     return cam2img @ np.linalg.inv(sample.cam2ego)
+
+
+def _last_known(ego: BaseDataElement) -> np.ndarray:
+    """Where the future ends (2,), the origin where there is none."""
+    known = ego.fut_trajs[ego.fut_masks.bool()]
+    return known[-1].cpu().numpy() if len(known) else np.zeros(2)
 
 
 def _read_meta_actions(data_samples: list[OccDataSample]) -> None:

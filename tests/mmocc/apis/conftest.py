@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope, init_default_scope
 
-from mmocc.apis import OccVLAInferencer
+from mmocc.apis import VLAInferencer
 from mmocc.registry import MODELS
 from mmocc.testing import write_tiny_dataset
 from mmocc.utils.config import load_config
@@ -48,7 +48,7 @@ def weights(config, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def inferencer(config, weights):
-    return OccVLAInferencer(config, weights)
+    return VLAInferencer(config, weights)
 
 
 @pytest.fixture(scope='session')

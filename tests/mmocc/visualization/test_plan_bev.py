@@ -6,7 +6,12 @@ import pytest
 from mmocc.structures import OCC3D_PALETTE
 from mmocc.visualization import plan_bev
 from mmocc.visualization.drawing import HISTORY, PLAN, TRUTH
-from mmocc.visualization.plan_bev import BACKGROUND, plan_axes
+from mmocc.visualization.plan_bev import (
+    BACKGROUND,
+    CANDIDATE,
+    candidate_colours,
+    plan_axes,
+)
 
 LEFT_TURN = np.stack([np.arange(3, 21, 3), np.arange(6) ** 2 / 2], axis=-1)
 WIDTH = 500
@@ -91,3 +96,21 @@ def test_nothing_but_the_ego_is_a_picture_too():
     axes = plan_axes([], WIDTH)
     assert picture.shape[1] == WIDTH
     assert max(pixel(picture, axes, -0.2, 0.0)) < 80
+
+
+def test_candidates_are_the_paler_the_lower_their_score():
+    best, equal, worse, worst = candidate_colours([1.0, 1.0, -1.0, -50.0])
+    assert best == equal == CANDIDATE
+    assert best < worse < worst < (255, 255, 255)
+
+
+def test_scored_candidates_are_drawn_best_on_top():
+    """Two that share their way, and a plan elsewhere."""
+    aside = LEFT_TURN * (1, -1)
+    trajs = np.stack([LEFT_TURN, aside, aside])
+    picture = plan_bev(None, None, trajs, None, WIDTH, None, [1.0, 0.9, -9.0])
+    axes = plan_axes([trajs], WIDTH)
+    colours = candidate_colours([1.0, 0.9, -9.0])
+    assert pixel(picture, axes, *aside[4]) == colours[1]
+    unscored = plan_bev(None, None, trajs, None, WIDTH)
+    assert pixel(unscored, axes, *aside[4]) == CANDIDATE

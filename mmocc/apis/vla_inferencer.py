@@ -1,4 +1,4 @@
-"""``OccVLAInferencer``: predictions for frames, with no ground truth."""
+"""``VLAInferencer``: predictions for frames, with no ground truth."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,8 +10,12 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
-from mmocc.apis.frames import Image, camera_frame
-from mmocc.apis.pipeline import build_inference_pipeline, expected_cameras
+from mmocc.apis.frames import Image, camera_frame, with_history
+from mmocc.apis.pipeline import (
+    build_inference_pipeline,
+    expected_cameras,
+    expected_history,
+)
 from mmocc.apis.prediction import prediction_dict
 from mmocc.apis.weights import load_weights
 from mmocc.datasets.sample_error import sample_error
@@ -20,19 +24,23 @@ from mmocc.structures import MetaAction, OccDataSample
 from mmocc.utils.config import ConfigError, load_config
 
 
-@INFERENCERS.register_module()
-class OccVLAInferencer:
-    """Runs OccVLA on one's own cameras or on frames of an info file.
+@INFERENCERS.register_module(name=['VLAInferencer', 'OccVLAInferencer'])
+class VLAInferencer:
+    """Runs OccVLA or SparseOccVLA on one's own cameras or an info file.
 
     The pipeline is the config's test pipeline without its loaders of ground
     truth, so a frame gets the predictions that evaluation would give it.
-    The meta-action question is always asked. A config without a planner
-    gives no ``pred_ego``, one without an occupancy head (or with
-    ``predict_occupancy=False``) no ``pred_occ``.
+    The meta-action question is always asked where there is a language model.
+    Parts that the config leaves out predict nothing: no planner, no
+    ``pred_ego``.
+
+    SparseOccVLA looks back; past frames come with a frame
+    (``with_history``). At a scene's start, and for a single moment of one's
+    own cameras, the oldest frame there is stands in for them.
 
     .. code-block:: python
 
-        inferencer = OccVLAInferencer('CONFIG.py', 'epoch_10.pth', 'cuda')
+        inferencer = VLAInferencer('CONFIG.py', 'epoch_10.pth', 'cuda')
         result = inferencer(
             images, intrinsics, extrinsics, {'velocity': 5.2},
             questions=['Are there any pedestrians?'],
@@ -50,8 +58,8 @@ class OccVLAInferencer:
         device (str): 'cpu', 'cuda' or 'cuda:N'. Defaults to 'cpu'.
 
     Raises:
-        ConfigError: If the config or its pipeline cannot be used, or there is
-            no such device.
+        ConfigError: If the config or its pipeline cannot be used, the model
+            reads a command from the future, or there is no such device.
         CheckpointError: If the weights are not those of this model.
         FileNotFoundError: If there are no weights.
     """
@@ -68,9 +76,11 @@ class OccVLAInferencer:
                 f'the device is {device!r}, but torch sees no GPU; use '
                 "'cpu', or find out why with tools/doctor.py"
             )
+        _require_no_future(self.cfg)
         init_default_scope(self.cfg.get('default_scope', 'mmocc'))
         transforms = build_inference_pipeline(self.cfg)
         self.cameras = expected_cameras(transforms)
+        self.num_history = expected_history(self.cfg, transforms)
         self.pipeline = Compose(transforms)
         self.model = MODELS.build(self.cfg.model)
         if weights is not None:
@@ -90,6 +100,8 @@ class OccVLAInferencer:
         ego_state: Mapping | None = None,
         past_actions: Sequence[MetaAction | str] = (),
         questions: Sequence[str] | str = (),
+        ego2global: np.ndarray | None = None,
+        past: Sequence[Mapping] = (),
         return_datasample: bool = False,
     ) -> dict | OccDataSample:
         """Predict for a frame of one's own cameras.
@@ -101,6 +113,9 @@ class OccVLAInferencer:
             ego_state (Mapping, optional): ``velocity`` in m/s at least.
             past_actions (Sequence): Oldest first.
             questions (Sequence[str] | str): Asked besides the meta-action.
+            ego2global (np.ndarray, optional): (4, 4), needed with ``past``.
+            past (Sequence[Mapping]): From ``camera_frame``, the frames 0.5 s,
+                1.0 s, ... ago. Defaults to (), unknown.
             return_datasample (bool): Return the sample, with the occupancy
                 grid, and not plain values. Defaults to False.
 
@@ -114,7 +129,9 @@ class OccVLAInferencer:
             ego_state,
             past_actions,
             self.cameras,
+            ego2global=ego2global,
         )
+        frame = with_history(frame, past)
         samples = self.predict([frame], questions)
         return (
             samples[0] if return_datasample else self.postprocess(samples)[0]
@@ -138,9 +155,10 @@ class OccVLAInferencer:
             batch_size (int): Frames at a time. Defaults to 1.
 
         Returns:
-            list[OccDataSample]: On the CPU, with ``pred_meta``, ``pred_text``
-            and, by model, ``pred_ego`` and ``pred_occ``. ``gt_ego`` holds the
-            ego motion that the model got.
+            list[OccDataSample]: On the CPU, with ``pred_meta``,
+            ``pred_text``, ``pred_ego`` and ``pred_occ`` as far as the model
+            has these parts. ``gt_ego`` holds the ego motion that the model
+            got.
 
         Raises:
             SampleError: If a frame or a question cannot be used.
@@ -200,10 +218,10 @@ class OccVLAInferencer:
                 f'{sorted(frame["images"])} without {missing}',
                 f'those the model was built for, {list(self.cameras)}',
                 'add the views, or train a model for the cameras you have '
-                "(LoadSurroundImages' `cameras` and the bridge's `num_views` "
-                'in the config)',
+                "(LoadSurroundImages' `cameras`, and `num_views` of the "
+                'bridge or the encoder, in the config)',
             )
-        frame = dict(frame)
+        frame = self._complete_history(frame)
         if questions is not None:
             if isinstance(questions, str):
                 questions = [questions]
@@ -223,3 +241,33 @@ class OccVLAInferencer:
                 'the car to stand still and has no past poses'
             )
         return frame
+
+    def _complete_history(self, frame: Mapping) -> dict:
+        """A copy of a frame with as many places for past ones as are read."""
+        if not self.num_history:
+            return dict(frame)
+        past = list(frame.get('history', ()))[: self.num_history]
+        past += [None] * (self.num_history - len(past))
+        known = sum(each is not None for each in past)
+        if known < self.num_history:
+            MMLogger.get_current_instance().warning(
+                f'frame {frame["token"]}: {known} of the {self.num_history} '
+                'past frames are known; the oldest one stands in for the '
+                "others, as at a scene's start"
+            )
+        frame = {**frame, 'history': past}
+        if not known:  # no motion then, wherever the car is
+            frame.setdefault('ego2global', np.eye(4))
+        return frame
+
+
+def _require_no_future(config: Config) -> None:
+    """Refuse a planner that is told where the future ends."""
+    planner = config.model.get('planner') or {}
+    command = planner.get('condition', {}).get('command', 'none')
+    if command == 'gt3s':
+        raise ConfigError(
+            f"{config.filename}: model.planner.condition.command is 'gt3s', "
+            'which derives from the ground truth future, and inference has '
+            "none; use a model that was trained with command='none'"
+        )

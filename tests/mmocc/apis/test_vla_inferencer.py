@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 
-from mmocc.apis import OccVLAInferencer, camera_frame, info_frame
+from mmocc.apis import VLAInferencer, camera_frame, info_frame
 from mmocc.datasets import SampleError
 from mmocc.registry import DATASETS, INFERENCERS
 from mmocc.structures import CAMERAS, META_ACTIONS, MetaAction
@@ -195,7 +195,7 @@ def test_missing_parts_give_no_prediction(config, weights, own_cameras):
     """Weights of stage 3 serve the config of stage 1."""
     small = copy.deepcopy(config)
     small.model = dict(config.model, planner=None, occ_head=None)
-    inferencer = OccVLAInferencer(small, weights)
+    inferencer = VLAInferencer(small, weights)
     sample = inferencer(*own_cameras(), return_datasample=True)
     assert 'pred_ego' not in sample and 'pred_occ' not in sample
     [result] = inferencer.postprocess([sample])
@@ -204,7 +204,7 @@ def test_missing_parts_give_no_prediction(config, weights, own_cameras):
 
 
 def test_is_registered_and_takes_a_path(config, weights):
-    registered = INFERENCERS.module_dict['OccVLAInferencer']
+    registered = INFERENCERS.module_dict['VLAInferencer']
     inferencer = registered(config.filename, str(weights))
     assert inferencer.cameras == CAMERAS
 
@@ -240,23 +240,23 @@ class TestRefuses:
 
     def test_missing_weights(self, config, tmp_path):
         with pytest.raises(FileNotFoundError, match=r'nothing\.pth'):
-            OccVLAInferencer(config, tmp_path / 'nothing.pth')
+            VLAInferencer(config, tmp_path / 'nothing.pth')
 
     def test_weights_of_a_smaller_model(self, config, weights, tmp_path):
         state = torch.load(weights, weights_only=True)['state_dict']
         part = {k: v for k, v in state.items() if 'planner' not in k}
         torch.save(part, tmp_path / 'stage2.pth')
         with pytest.raises(CheckpointError, match=r'lacks \d+ of.*planner\.'):
-            OccVLAInferencer(config, tmp_path / 'stage2.pth')
+            VLAInferencer(config, tmp_path / 'stage2.pth')
 
     def test_weights_of_another_size(self, config, weights, tmp_path):
         state = torch.load(weights, weights_only=True)['state_dict']
         state['planner.query'] = torch.zeros(7)
         torch.save(state, tmp_path / 'wide.pth')
         with pytest.raises(CheckpointError, match=r'query \(7,\) for \(32,\)'):
-            OccVLAInferencer(config, tmp_path / 'wide.pth')
+            VLAInferencer(config, tmp_path / 'wide.pth')
 
     def test_a_gpu_that_is_not_there(self, config, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
         with pytest.raises(ConfigError, match=r"'cuda:1'.*'cpu'"):
-            OccVLAInferencer(config, device='cuda:1')
+            VLAInferencer(config, device='cuda:1')

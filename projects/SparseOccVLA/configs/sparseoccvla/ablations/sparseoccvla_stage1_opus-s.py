@@ -1,0 +1,11 @@
+_base_ = '../sparseoccvla_r50-256x704_stage1-encoder_8xb1-36e_nus-occ3d.py'
+
+# OPUS-S's schedule: more queries of fewer points. Too many tokens for a
+# language model; it tells what the encoder loses by having few.
+model = dict(
+    encoder=dict(
+        num_queries=1200,
+        num_points=2,
+        num_refines=(1, 4, 8, 16, 32, 64),
+    ),
+)

@@ -1,0 +1,4 @@
+_base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d-qa.py'
+
+# A variational autoencoder around the anchor, which ORION prefers.
+model = dict(planner=dict(head='vae'))

@@ -1,0 +1,5 @@
+_base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d-qa.py'
+
+# One pass, at t = 8.
+# At test time only: weights are those of the main config.
+model = dict(planner=dict(diffusion=dict(timesteps=(8,))))
