@@ -31,6 +31,8 @@ class Camera:
         focal (float): Focal length in pixels at ``FULL_SIZE``.
         centre (tuple): Principal point in pixels at ``FULL_SIZE``.
         pitch (float): Downward tilt of the optical axis, radians.
+        lead (float): Seconds that it is exposed before the LiDAR's key frame,
+            where a preset has camera offsets.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Camera:
     focal: float
     centre: tuple[float, float]
     pitch: float = 0.0
+    lead: float = 0.0
 
     def intrinsic(self, size: tuple[int, int]) -> np.ndarray:
         """(3, 3) matrix for images of ``size`` (width, height) pixels."""
@@ -74,8 +77,19 @@ _RIG = {
     'CAM_BACK_RIGHT': ((1.02, -0.48, 1.56), -110.9, 1260.0, (807.0, 501.0)),
 }
 
+# Seconds before the LiDAR's key frame, measured on a real key frame: the
+# LiDAR turns clockwise and each camera looks when it passes.
+_LEADS = {
+    'CAM_FRONT': 0.035,
+    'CAM_FRONT_RIGHT': 0.028,
+    'CAM_FRONT_LEFT': 0.043,
+    'CAM_BACK': 0.010,
+    'CAM_BACK_LEFT': 0.0005,
+    'CAM_BACK_RIGHT': 0.020,
+}
+
 CAMERA_RIG = tuple(
-    Camera(name, place, np.radians(yaw), focal, centre)
+    Camera(name, place, np.radians(yaw), focal, centre, lead=_LEADS[name])
     for name, (place, yaw, focal, centre) in (
         (name, _RIG[name]) for name in CAMERAS
     )

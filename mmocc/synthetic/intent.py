@@ -9,12 +9,15 @@ import numpy as np
 from mmocc.synthetic.population import Cast
 from mmocc.synthetic.scenarios import Scenario
 from mmocc.synthetic.tracks import Track
+from mmocc.synthetic.traffic import TIME_STEP
 
 HORIZON = 3.0  # s
 _TURN = np.radians(20.0)
 _CONNECTOR_TURN = np.radians(25.0)  # of a connector that is a turn at all
 _STOP_PATH = 1.0  # metres
 _CHANGE_PATH = 6.0  # metres driven that a lane change needs
+_SPEED_CHANGE = 0.4  # m/s^2 from which speed is not maintained
+_CRAWL = 0.5  # m/s; who is never faster maintains speed
 
 
 def scripted_intent(scenario: Scenario, cast: Cast, time: float) -> dict:
@@ -27,9 +30,11 @@ def scripted_intent(scenario: Scenario, cast: Cast, time: float) -> dict:
 
     Returns:
         dict: ``scenario``; ``direction`` (a direction word of the meta-action
-        vocabulary); ``lane`` (key of the lane under the car); ``cause`` (what
-        limits its speed); ``speed`` m/s; ``acceleration`` m/s^2; ``complete``
-        (False where the simulation ends before the horizon).
+        vocabulary); ``speed_word`` (likewise, from the simulated
+        acceleration alone); ``lane`` (key of the lane under the car);
+        ``cause`` (what limits its speed); ``speed`` m/s; ``acceleration``
+        m/s^2; ``complete`` (False where the simulation ends before the
+        horizon).
     """
     ego, simulation = cast.agents[0], cast.simulation
     track = ego.track
@@ -40,15 +45,33 @@ def scripted_intent(scenario: Scenario, cast: Cast, time: float) -> dict:
         (key for key, start, stop in track.legs if start <= here < stop),
         track.legs[-1][0],
     )
+    direction = _direction(track, here, there)
     return {
         'scenario': scenario.name,
-        'direction': _direction(track, here, there),
+        'direction': direction,
+        'speed_word': _speed_word(cast, time, last, direction),
         'lane': lane,
         'cause': ego.cause[step],
         'speed': float(np.interp(time, simulation.times, ego.v)),
         'acceleration': simulation.acceleration(ego, time),
         'complete': bool(last - time > HORIZON - 1e-6),
     }
+
+
+def _speed_word(cast: Cast, time: float, last: float, direction: str) -> str:
+    """Word for the mean change of speed, by least squares."""
+    ego, clock = cast.agents[0], cast.simulation.times
+    times = np.linspace(time, last, 1 + round((last - time) / TIME_STEP))
+    speeds = np.interp(times, clock, ego.v)
+    if len(times) < 2 or speeds.max() < _CRAWL:
+        return 'Maintain speed'
+    slope = float(np.polyfit(times - time, speeds, 1)[0])
+    if abs(slope) <= _SPEED_CHANGE:
+        return 'Maintain speed'
+    if slope < 0:
+        return 'Decelerate'
+    # Who stops does not accelerate: there is no such pair.
+    return 'Maintain speed' if direction == 'Stop' else 'Accelerate'
 
 
 def _direction(track: Track, here: float, there: float) -> str:

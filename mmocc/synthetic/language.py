@@ -138,12 +138,17 @@ def visible_things(boxes: Iterable[dict]) -> list[Thing]:
     return things
 
 
-def _plural(name: str) -> str:
+def thing_name(category: str) -> str:
+    """The word of ``CLASSES`` for a nuScenes category, or ``object``."""
+    return _CLASS_OF.get(category, 'object')
+
+
+def plural(name: str) -> str:
     return {'bus': 'buses'}.get(name, f'{name}s')
 
 
-def _described(name: str, status: str, many: bool) -> str:
-    word = _plural(name) if many else name
+def described(name: str, status: str, many: bool) -> str:
+    word = plural(name) if many else name
     if not status:
         return word
     if status in ('with rider', 'without rider'):
@@ -241,7 +246,7 @@ class Questioner:
         if not single or self.rng.random() < 0.45:
             return 'me', (0.0, 0.0), None
         thing = self._pick(single)
-        text = f'the {_described(thing.name, thing.status, False)}'
+        text = f'the {described(thing.name, thing.status, False)}'
         return text, (thing.x, thing.y), thing
 
     def _place(
@@ -285,7 +290,7 @@ class Questioner:
     def _exist(self, things: Sequence[Thing]) -> dict | None:
         place, inside, hops, _ = self._place(things)
         name, status = self._kind_of_thing(things)
-        subject = _described(name, status, True)
+        subject = described(name, status, True)
         wording = self._pick(
             (
                 'Do you see any {}?',
@@ -305,7 +310,7 @@ class Questioner:
     def _count(self, things: Sequence[Thing]) -> dict | None:
         place, inside, hops, _ = self._place(things)
         name, status = self._kind_of_thing(things)
-        subject = _described(name, status, True)
+        subject = described(name, status, True)
         number = len(self._matching(inside, name, status))
         if number > MAX_COUNT:
             return None
@@ -333,7 +338,7 @@ class Questioner:
             return None
         if not status and hops == 0:
             return None
-        subject = _described('thing', status, False)
+        subject = described('thing', status, False)
         if not status:
             subject = 'only thing without a status'
         wording = self._pick(
@@ -423,8 +428,8 @@ class Questioner:
         )
         return {
             'question': wording.format(
-                _described(first, status, True),
-                _join(_plural(second), place),
+                described(first, status, True),
+                _join(plural(second), place),
             ),
             'answer': 'yes' if many > other else 'no',
             'num_hop': hops,
@@ -435,24 +440,40 @@ class Questioner:
 def blind_accuracy(
     train: Sequence[dict], val: Sequence[dict]
 ) -> dict[str, float]:
-    """Accuracy on ``val`` of the commonest train answer of each type.
+    """Accuracy on ``val`` of who does not look.
+
+    Two guessers: the commonest train answer of each type, and the commonest
+    train answer to the very same words (of the type where the words are new).
 
     Returns:
-        dict: Per type and ``all``, in percent; 0 where val has none.
+        dict: Percent by type and for ``all``, of the first guesser, and
+        ``same_words`` of the second; 0 where val has none.
     """
-    table: dict[str, Counter] = {}
+    by_type: dict[str, Counter] = {}
+    by_words: dict[str, Counter] = {}
     for entry in train:
-        kind = entry['template_type']
-        table.setdefault(kind, Counter())[entry['answer']] += 1
+        for table, key in (
+            (by_type, entry['template_type']),
+            (by_words, entry['question']),
+        ):
+            table.setdefault(key, Counter())[entry['answer']] += 1
     hits, totals = Counter(), Counter()
     for entry in val:
         kind = entry['template_type']
-        votes = table.get(kind)
-        best = votes.most_common(1)[0][0] if votes else ''
+        guess = _commonest(by_type.get(kind))
+        votes = by_words.get(entry['question'])
+        informed = _commonest(votes) if votes else guess
         for key in (kind, 'all'):
             totals[key] += 1
-            hits[key] += best == entry['answer']
+            hits[key] += guess == entry['answer']
+        totals['same_words'] += 1
+        hits['same_words'] += informed == entry['answer']
+    kinds = dict.fromkeys(entry['template_type'] for entry in (*train, *val))
     return {
         key: round(100.0 * hits[key] / totals[key], 2) if totals[key] else 0.0
-        for key in (*_MIX, 'all')
+        for key in (*kinds, 'all', 'same_words')
     }
+
+
+def _commonest(votes: Counter | None) -> str:
+    return votes.most_common(1)[0][0] if votes else ''

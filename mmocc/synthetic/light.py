@@ -19,6 +19,7 @@ class _Palette(NamedTuple):
     clouds: float
     wet: float
     height: tuple[float, float]  # range of the sine of the sun's elevation
+    lamps: float = 0.0
 
 
 _PALETTES = {
@@ -66,8 +67,21 @@ _PALETTES = {
         wet=1,
         height=(0.8, 0.8),
     ),
+    'night': _Palette(
+        ambient=0.3,
+        direct=0.08,  # of the moon
+        tint=(0.9, 0.95, 1.1),
+        zenith=(9, 12, 24),
+        horizon=(34, 34, 44),
+        haze=260,
+        clouds=0,
+        wet=0,
+        height=(0.5, 0.9),
+        lamps=1.2,
+    ),
 }
 WEATHERS = tuple(_PALETTES)
+DAYLIGHT = tuple(n for n in WEATHERS if not _PALETTES[n].lamps)
 
 
 @dataclass
@@ -83,6 +97,8 @@ class Light:
         haze (float): Range in metres at which contrast falls to 1 / e.
         clouds (float): Share of the sky that is clouded.
         wet (float): 0 for a dry road, 1 for a wet one.
+        lamps (float): Strength of the ego car's headlights; lit windows
+            shine where it is above 0.
     """
 
     name: str
@@ -95,10 +111,11 @@ class Light:
     haze: float
     clouds: float
     wet: float
+    lamps: float
 
 
 def draw_light(
-    rng: np.random.Generator, weathers: Sequence[str] = WEATHERS
+    rng: np.random.Generator, weathers: Sequence[str] = DAYLIGHT
 ) -> Light:
     """Draw one of ``weathers`` and where the sun stands in it."""
     name = weathers[rng.integers(len(weathers))]
@@ -118,4 +135,5 @@ def draw_light(
         float(palette.haze),
         float(palette.clouds),
         float(palette.wet),
+        float(palette.lamps),
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mmocc.synthetic.light import WEATHERS
+from mmocc.synthetic.light import DAYLIGHT, WEATHERS
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,14 @@ class Preset:
         azimuths (int): LiDAR firings of a sweep.
         questions (tuple): Least and most questions of a frame.
         weathers (tuple): What light scenes may have.
+        lidar_sweeps, camera_sweeps (int): Readings between two key frames.
+        camera_offsets (bool): Whether cameras are exposed a little before
+            the LiDAR, as in nuScenes, or at the same time.
+        own_rays (bool): Whether the key frame's own LiDAR returns count as
+            seen in ``mask_lidar``, besides the denser rays around them.
+
+    Raises:
+        ValueError: Nothing would be made.
     """
 
     name: str
@@ -30,7 +38,29 @@ class Preset:
     quality: int
     azimuths: int
     questions: tuple[int, int] = (10, 14)
-    weathers: tuple[str, ...] = WEATHERS
+    weathers: tuple[str, ...] = DAYLIGHT
+    lidar_sweeps: int = 0
+    camera_sweeps: int = 0
+    camera_offsets: bool = False
+    own_rays: bool = True
+
+    def __post_init__(self) -> None:
+        counts = {
+            'train scenes': len(self.train),
+            'val scenes': len(self.val),
+            'key frames': self.frames,
+        }
+        for what, count in counts.items():
+            if count < 1:
+                raise ValueError(
+                    f'a data set of {count} {what} cannot be loaded; ask for '
+                    '1 or more'
+                )
+        for what in ('lidar_sweeps', 'camera_sweeps'):
+            if getattr(self, what) < 0:
+                raise ValueError(
+                    f'{what} is {getattr(self, what)}, expected 0 or more'
+                )
 
     @property
     def scenes(self) -> tuple[tuple[str, str, str], ...]:
@@ -79,7 +109,21 @@ PRESETS = {
             100,
             # Eight scenes cannot show a model what weather does to colours.
             weathers=('clear', 'overcast'),
+            # Trained results are published for these labels: they stay.
+            own_rays=False,
         ),
-        Preset('full', _TRAIN, _VAL, 20, (1600, 900), 85, 1084),
+        Preset(
+            'full',
+            _TRAIN,
+            _VAL,
+            20,
+            (1600, 900),
+            85,
+            1084,
+            weathers=WEATHERS,
+            lidar_sweeps=4,  # 10 Hz, half of what nuScenes has
+            camera_sweeps=1,
+            camera_offsets=True,
+        ),
     )
 }

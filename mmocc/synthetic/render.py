@@ -57,6 +57,12 @@ FAR = 400.0  # metres of depth; what is further away is sky
 _SHADOW_RANGE, _SHADOW_LENGTH = 50.0, 30.0
 _DIM = 0.12  # strength of the sun below which nothing casts a shadow
 _FLOOR = 3.1  # metres of a storey
+# The ego car's headlights: from its reference point to them, their reach, the
+# half width of their beam at the car and how it widens. Ours.
+_LAMP_FRONT, _LAMP_HEIGHT, _LAMP_REACH = 3.2, 0.7, 16.0
+_BEAM_WIDTH, _BEAM_SPREAD = 1.6, 0.34
+# Share of a headlight that a surface along its beam still throws back.
+_GRAZING = 0.35
 
 # Surfaces of one class share a family of colours: dark grey roads, light grey
 # walks, green and olive terrain, brick-red islands and yards.
@@ -91,8 +97,9 @@ class Look(NamedTuple):
         ground (np.ndarray): (11, 4) RGB and noise of each surface code.
         sun (np.ndarray): (3,) unit vector.
         light (np.ndarray): Ambient, direct, haze range, clouds, wetness,
-            three gains.
+            three gains, headlights.
         zenith, horizon (np.ndarray): (3,) RGB.
+        ego (np.ndarray): (3,) x, y, yaw of the car whose headlights shine.
         seed (int): Of all textures.
     """
 
@@ -101,6 +108,7 @@ class Look(NamedTuple):
     light: np.ndarray
     zenith: np.ndarray
     horizon: np.ndarray
+    ego: np.ndarray
     seed: int
 
 
@@ -125,10 +133,12 @@ def make_look(light: Light, rng: np.random.Generator) -> Look:
                 light.clouds,
                 light.wet,
                 *light.tint,
+                light.lamps,
             ]
         ),
         np.array(light.zenith, float),
         np.array(light.horizon, float),
+        np.zeros(3),
         int(rng.integers(1 << 20)),
     )
 
@@ -268,6 +278,7 @@ def _solid_colour(solids, p, x, y, z, t, look, out):
     nx, ny, nz, lx, ly, lz, on_x = _normal(solids, p, x, y, z)
     material = int(solids[p, MATERIAL])
     value = 1.0
+    shines = material == LAMP
     seed = look.seed + p * 7
     near = min(max(1.0 - t / 60.0, 0.0), 1.0)
     r, g, b = solids[p, RED], solids[p, GREEN], solids[p, BLUE]
@@ -292,6 +303,7 @@ def _solid_colour(solids, p, x, y, z, t, look, out):
                 tone = 34.0 + 50.0 * pick
                 if pick > 0.93:
                     r, g, b = 232.0, 206.0, 150.0
+                    shines = look.light[8] > 0.0
                 else:
                     r = r * fade + (1 - fade) * tone * 0.92
                     g = g * fade + (1 - fade) * tone * 1.04
@@ -337,7 +349,23 @@ def _solid_colour(solids, p, x, y, z, t, look, out):
             value = 0.82
         value *= 0.97 + 0.06 * _smooth_noise(along, lz, 1.1, seed)
     out[0], out[1], out[2] = r * value, g * value, b * value
-    return nx, ny, nz, material == LAMP
+    return nx, ny, nz, shines
+
+
+@numba.njit(cache=True)
+def _headlight(x, y, z, nx, ny, nz, look):
+    """Light that the ego car throws on a surface, before its colour."""
+    cos, sin = np.cos(look.ego[2]), np.sin(look.ego[2])
+    dx, dy = x - look.ego[0], y - look.ego[1]
+    ahead = cos * dx + sin * dy - _LAMP_FRONT
+    if ahead < 0.1:
+        return 0.0
+    aside = (cos * dy - sin * dx) / (_BEAM_WIDTH + _BEAM_SPREAD * ahead)
+    up = (z - _LAMP_HEIGHT) / (_BEAM_WIDTH + 0.5 * _BEAM_SPREAD * ahead)
+    facing = max(-(cos * nx + sin * ny), 0.0)
+    facing = _GRAZING + (1.0 - _GRAZING) * facing
+    fall = 1.0 + (ahead / _LAMP_REACH) ** 2
+    return look.light[8] * facing * np.exp(-aside * aside - up * up) / fall
 
 
 @numba.njit(cache=True)
@@ -407,6 +435,8 @@ def _shade(
                     ):  # fmt: skip
                         facing *= 0.12
                 shade = ambient * (0.82 + 0.18 * nz) + direct * facing
+                if look.light[8] > 0.0:
+                    shade += _headlight(x, y, z, nx, ny, nz, look)
                 for c in range(3):
                     rgb[c] *= shade
                 if wet > 0.0 and p == GROUND:

@@ -11,12 +11,8 @@ from mmocc.synthetic.calibration import (
     quaternion,
 )
 from mmocc.synthetic.presets import Preset
-from mmocc.synthetic.scene import (
-    LIDAR_CHANNEL,
-    SceneRecord,
-    file_name,
-    stamp_of,
-)
+from mmocc.synthetic.scene import SceneRecord, stamp_of
+from mmocc.synthetic.sensors import LIDAR_CHANNEL
 
 LOCATION = 'boston-seaport'
 VEHICLE = 'synthetic'
@@ -202,51 +198,49 @@ class Tables:
         name, rows = record.name, self.rows
         samples = []
         data: dict[str, list[dict]] = {}
-        width, height = self.preset.image_size
         for index, frame in enumerate(record.frames):
-            stamp = stamp_of(record.stamp, index)
             sample = self.token(name, 'sample', index)
             samples.append(
                 {
                     'token': sample,
-                    'timestamp': stamp,
+                    'timestamp': stamp_of(record.stamp, index),
                     'scene_token': self.token(name, 'scene', 0),
                 }
             )
-            x, y, yaw = frame.pose
-            for channel in (*CAMERAS, LIDAR_CHANNEL):
-                lidar = channel == LIDAR_CHANNEL
-                ending = 'pcd.bin' if lidar else 'jpg'
-                key = self.token(name, channel, index)
-                rows['ego_pose'].append(
-                    {
-                        'token': key,
-                        'timestamp': stamp,
-                        'rotation': quaternion(pose_matrix(x, y, yaw)[:3, :3]),
-                        'translation': [x, y, 0.0],
-                    }
-                )
-                data.setdefault(channel, []).append(
-                    {
-                        'token': key,
-                        'sample_token': sample,
-                        'ego_pose_token': key,
-                        'calibrated_sensor_token': self.token(
-                            name, 'calibration', channel
-                        ),
-                        'timestamp': stamp,
-                        'fileformat': 'pcd' if lidar else 'jpg',
-                        'is_key_frame': True,
-                        'height': 0 if lidar else height,
-                        'width': 0 if lidar else width,
-                        'filename': file_name(name, channel, stamp, ending),
-                    }
+            for reading in frame.readings:
+                place = index if reading['key'] else reading['stamp']
+                key = self.token(name, reading['channel'], place)
+                rows['ego_pose'].append(_ego_pose(key, reading))
+                data.setdefault(reading['channel'], []).append(
+                    self._reading(name, sample, key, reading)
                 )
         link(samples)
         rows['sample'] += samples
         for channel_rows in data.values():
+            channel_rows.sort(key=lambda row: row['timestamp'])
             link(channel_rows)
             rows['sample_data'] += channel_rows
+
+    def _reading(
+        self, scene: str, sample: str, key: str, reading: dict
+    ) -> dict:
+        channel = reading['channel']
+        lidar = channel == LIDAR_CHANNEL
+        width, height = self.preset.image_size
+        return {
+            'token': key,
+            'sample_token': sample,
+            'ego_pose_token': key,
+            'calibrated_sensor_token': self.token(
+                scene, 'calibration', channel
+            ),
+            'timestamp': reading['stamp'],
+            'fileformat': 'pcd' if lidar else 'jpg',
+            'is_key_frame': reading['key'],
+            'height': 0 if lidar else height,
+            'width': 0 if lidar else width,
+            'filename': reading['filename'],
+        }
 
     def _annotations(self, record: SceneRecord) -> None:
         name = record.name
@@ -308,6 +302,16 @@ class Tables:
             }
         ]
         return self.rows
+
+
+def _ego_pose(token: str, reading: dict) -> dict:
+    x, y, yaw = reading['pose']
+    return {
+        'token': token,
+        'timestamp': reading['stamp'],
+        'rotation': quaternion(pose_matrix(x, y, yaw)[:3, :3]),
+        'translation': [x, y, 0.0],
+    }
 
 
 def annotated_spans(record: SceneRecord) -> list[tuple[int, int, int]]:

@@ -1,6 +1,7 @@
 """How much of each object the six cameras show."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -10,6 +11,24 @@ from mmocc.synthetic.raycast import INSTANCE, hit_solid
 _SAMPLES = 28  # rays across an object's rectangle, at most
 _NEAR = 0.3
 _LEVELS = (0.4, 0.6, 0.8)
+
+
+class Shot(NamedTuple):
+    """One camera's picture of one object.
+
+    Attributes:
+        solids (np.ndarray): (P, 16) solids of the object, global.
+        corners (np.ndarray): (8, 3) corners of its box, global.
+        cam2global (np.ndarray): (4, 4) pose of the camera.
+        cam2img (np.ndarray): (3, 3) intrinsics.
+        owners (np.ndarray): (H, W) object that each pixel shows.
+    """
+
+    solids: np.ndarray
+    corners: np.ndarray
+    cam2global: np.ndarray
+    cam2img: np.ndarray
+    owners: np.ndarray
 
 
 @numba.njit(cache=True)
@@ -36,25 +55,18 @@ def _count(solids, low_u, high_u, low_v, high_v, view, owners, owner):
     return total, shown
 
 
-def visible_share(
-    solids: np.ndarray,
-    corners: np.ndarray,
-    owner: int,
-    views: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
-) -> tuple[float, int]:
+def visible_share(shots: Sequence[Shot], owner: int) -> tuple[float, int]:
     """Share of an object's pixels that no other thing hides.
 
     Args:
-        solids (np.ndarray): (P, 16) solids of the object, global.
-        corners (np.ndarray): (8, 3) corners of its box, global.
-        owner (int): Its number in the owner images.
-        views (Sequence): cam2global (4, 4), cam2img (3, 3), owners (H, W).
+        shots (Sequence[Shot]): One for each camera.
+        owner (int): The object's number in the owner images.
 
     Returns:
         tuple: Share in [0, 1], and the number of pixels that show it.
     """
     total = shown = 0
-    for cam2global, cam2img, owners in views:
+    for solids, corners, cam2global, cam2img, owners in shots:
         local = (corners - cam2global[:3, 3]) @ cam2global[:3, :3]
         front = local[:, 2] > _NEAR
         if not front.any():

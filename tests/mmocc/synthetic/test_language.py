@@ -156,13 +156,25 @@ def test_simple_answers_can_be_recounted(asked):
     assert checked > 60
 
 
+def entries(*answers, words='Is it?'):
+    return [
+        {'template_type': 'exist', 'answer': a, 'question': words}
+        for a in answers
+    ]
+
+
 def test_a_blind_guess_takes_the_commonest_answer():
-    train = [
-        {'template_type': 'exist', 'answer': a} for a in ('no', 'no', 'yes')
-    ]
-    val = [
-        {'template_type': 'exist', 'answer': a}
-        for a in ('no', 'yes', 'yes', 'yes')
-    ]
+    train = entries('no', 'no', 'yes')
+    val = entries('no', 'yes', 'yes', 'yes')
     assert blind_accuracy(train, val)['exist'] == 25.0
     assert blind_accuracy(train, [])['all'] == 0.0
+
+
+def test_a_guess_by_the_same_words_knows_them_by_heart():
+    train = entries('no', 'no', 'yes') + entries('yes', words='Is that?')
+    known = entries('yes', words='Is that?')
+    new = entries('no', words='Is this?')
+    scores = blind_accuracy(train, known + new)
+    # By type it would say "no" to both (two to two, the first one counts).
+    assert scores['all'] == 50.0
+    assert scores['same_words'] == 100.0

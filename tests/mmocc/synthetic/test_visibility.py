@@ -5,6 +5,7 @@ from mmocc.synthetic.calibration import CAMERA_RIG
 from mmocc.synthetic.raycast import BOX
 from mmocc.synthetic.shapes import place, solid
 from mmocc.synthetic.visibility import (
+    Shot,
     solids_of,
     visibility_level,
     visible_share,
@@ -23,7 +24,7 @@ def share_where(hidden):
     owners = np.full(SIZE[::-1], 4, np.int32)
     owners[:, hidden] = 9
     view = (camera.cam2ego(), camera.intrinsic(SIZE), owners)
-    return visible_share(solids_of(rows, 4), CORNERS, 4, [view])
+    return visible_share([Shot(solids_of(rows, 4), CORNERS, *view)], 4)
 
 
 def test_share_of_a_box_that_is_not_half_or_wholly_hidden():
@@ -41,7 +42,8 @@ def test_a_box_behind_all_cameras_has_no_pixels():
     owners = np.zeros(SIZE[::-1], np.int32)
     view = (camera.cam2ego(), camera.intrinsic(SIZE), owners)
     rows = np.empty((0, 16), np.float32)
-    assert visible_share(rows, CORNERS - (40, 0, 0), 4, [view]) == (0.0, 0)
+    shot = Shot(rows, CORNERS - (40, 0, 0), *view)
+    assert visible_share([shot], 4) == (0.0, 0)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 
 from mmocc.synthetic.ground import BAY, ROAD, WHITE, YELLOW
 from mmocc.synthetic.presets import PRESETS
-from mmocc.synthetic.scene import set_world
+from mmocc.synthetic.stage import set_world
 from mmocc.synthetic.world import LayoutPlan, build_world
 
 JUNCTIONS = ('none', 'tee_left', 'tee_right', 'cross')

@@ -1,0 +1,55 @@
+"""Meta-actions and chains of thought of every key frame of a data root."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dataset_converters.can_bus import load_can_bus
+from dataset_converters.nuscenes_scene import SceneInputs, convert_scene
+from dataset_converters.nuscenes_tables import NuScenesTables, SceneRecord
+from mmocc.annotation import (
+    LabelRules,
+    RoadMap,
+    RuleAnnotator,
+    parse_chain_of_thought,
+)
+
+
+def label_frames(root: Path, version: str) -> dict[str, dict | None]:
+    """Label key frames as ``convert_nuscenes`` does.
+
+    Args:
+        root (Path): Data root with tables, maps and CAN bus.
+        version (str): Folder of the tables.
+
+    Returns:
+        dict: By sample token ``speed``, ``direction``, ``source``,
+        ``confidence``, ``reasoning`` and ``cot``; None where the recording
+        ends too early for a label.
+    """
+    tables = NuScenesTables(root, version, max_sweeps=0)
+    maps = {
+        location: RoadMap.from_json(
+            root / 'maps' / 'expansion' / f'{location}.json'
+        )
+        for location in sorted({tables.location(s) for s in tables.scenes})
+    }
+    labels: dict[str, dict | None] = {}
+    for scene in tables.scenes:
+        record = tables.scene_record(scene)
+        labels.update(_label_scene(root, record, maps[record.location]))
+    return labels
+
+
+def _label_scene(
+    root: Path, record: SceneRecord, road_map: RoadMap
+) -> Iterator[tuple[str, dict | None]]:
+    """(sample token, label) of every key frame of a scene."""
+    inputs = SceneInputs(
+        record, can_bus=load_can_bus(root, record.name), road_map=road_map
+    )
+    for info in convert_scene(inputs, RuleAnnotator(), LabelRules()):
+        label = info['meta_action']
+        if label is not None:
+            cot = parse_chain_of_thought(info['cot'])
+            label = label | {'reasoning': cot.reasoning, 'cot': info['cot']}
+        yield info['token'], label
