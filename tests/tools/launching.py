@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +16,7 @@ TOY_CONFIG = TOY / 'toy_config.py'
 def run_tool(
     script: str, *arguments: str | Path, timeout: int = 300
 ) -> subprocess.CompletedProcess:
-    """Run a script of ``tools/`` in its own process, from another folder.
+    """Run a script of ``tools/`` in its own process, from an empty folder.
 
     Args:
         script (str): Path below ``tools/``, a .py or .sh file.
@@ -37,16 +38,18 @@ def run_tool(
         PORT=str(port),
         OMP_NUM_THREADS='1',
     )
-    return subprocess.run(
-        [program, str(ROOT / 'tools' / script), *map(str, arguments)],
-        cwd=TOY,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    # mmengine leaves a folder where processes meet in the current one.
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(
+            [program, str(ROOT / 'tools' / script), *map(str, arguments)],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
 
 
 def why(done: subprocess.CompletedProcess) -> str:
