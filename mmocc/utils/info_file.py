@@ -24,7 +24,7 @@ _ALLOWED = {
         ('_codecs', 'encode'),
     )
 }
-__all__ = ['InfoFileError', 'load_info_file']
+__all__ = ['InfoFileError', 'load_info_file', 'load_plain_pickle']
 
 _WAY_OUT = 'make it with tools/create_data.py'
 
@@ -42,22 +42,16 @@ class _PlainUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def load_info_file(path: str | Path) -> dict:
-    """Read an info file of mmdet3d, with or without our own keys.
-
-    Files of mmdet3d before 1.1 (``infos`` and ``metadata``) are converted
-    with a warning; they lack our keys.
+def load_plain_pickle(path: str | Path) -> dict:
+    """Read a dictionary of plain objects, whatever its keys.
 
     Args:
         path (str | Path): A ``.pkl`` file.
 
-    Returns:
-        dict: ``metainfo`` (dict) and ``data_list`` (list[dict]).
-
     Raises:
         InfoFileError: The file is missing, cut off, no pickle, holds foreign
-            objects or has neither schema. The message names the file and the
-            way out.
+            objects or no dictionary. The message names the file and the way
+            out.
     """
     path = Path(path)
     try:
@@ -85,6 +79,26 @@ def load_info_file(path: str | Path) -> dict:
             f'the info file {path} holds a {type(content).__name__}, expected '
             f'a dictionary with metainfo and data_list; {_WAY_OUT}'
         )
+    return content
+
+
+def load_info_file(path: str | Path) -> dict:
+    """Read an info file of mmdet3d, with or without our own keys.
+
+    Files of mmdet3d before 1.1 (``infos`` and ``metadata``) are converted
+    with a warning; they lack our keys.
+
+    Args:
+        path (str | Path): A ``.pkl`` file.
+
+    Returns:
+        dict: ``metainfo`` (dict) and ``data_list`` (list[dict]).
+
+    Raises:
+        InfoFileError: The file cannot be read (see ``load_plain_pickle``) or
+            has neither schema. The message names the file and the way out.
+    """
+    content = load_plain_pickle(path)
     if 'infos' in content and 'data_list' not in content:
         return upgrade_infos(content, str(path))
     if not isinstance(content.get('data_list'), list) or not isinstance(

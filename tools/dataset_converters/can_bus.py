@@ -47,28 +47,46 @@ def _messages(path: Path) -> list[dict]:
         ) from error
 
 
+def can_bus_files(root: Path, scene_name: str) -> tuple[Path, Path]:
+    """Paths of the poses and of the steering angles of a scene."""
+    folder = Path(root) / 'can_bus'
+    return (
+        folder / f'{scene_name}_pose.json',
+        folder / f'{scene_name}_steeranglefeedback.json',
+    )
+
+
 def load_can_bus(root: Path, scene_name: str) -> CanBus | None:
     """Read ``can_bus/<scene>_{pose,steeranglefeedback}.json``.
 
     Returns:
         CanBus or None: None where the scene has no pose messages, which is
         so for a few scenes of nuScenes.
+
+    Raises:
+        TableError: A file is there but cannot be read.
     """
-    folder = Path(root) / 'can_bus'
-    poses = _messages(folder / f'{scene_name}_pose.json')
+    pose_file, steer_file = can_bus_files(root, scene_name)
+    poses = _messages(pose_file)
     if not poses:
         return None
-    steers = _messages(folder / f'{scene_name}_steeranglefeedback.json')
-    return CanBus(
-        pose_times=np.array([m['utime'] for m in poses]) / MICROSECONDS,
-        accel=np.array([m['accel'] for m in poses], dtype=float),
-        rotation_rate=np.array(
-            [m['rotation_rate'] for m in poses], dtype=float
-        ),
-        velocity=np.array([m['vel'] for m in poses], dtype=float),
-        steer_times=np.array([m['utime'] for m in steers]) / MICROSECONDS,
-        steer=np.array([m['value'] for m in steers], dtype=float),
-    )
+    steers = _messages(steer_file)
+    try:
+        return CanBus(
+            pose_times=np.array([m['utime'] for m in poses]) / MICROSECONDS,
+            accel=np.array([m['accel'] for m in poses], dtype=float),
+            rotation_rate=np.array(
+                [m['rotation_rate'] for m in poses], dtype=float
+            ),
+            velocity=np.array([m['vel'] for m in poses], dtype=float),
+            steer_times=np.array([m['utime'] for m in steers]) / MICROSECONDS,
+            steer=np.array([m['value'] for m in steers], dtype=float),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise TableError(
+            f'a message of {pose_file} or {steer_file} lacks a field or has a '
+            f'wrong value ({error!r}); unpack the CAN bus expansion again'
+        ) from error
 
 
 def latest(times: np.ndarray, moment: float) -> int | None:

@@ -1,20 +1,20 @@
 """Convert nuScenes tables to info files: mmdet3d 1.1 plus our own keys.
 
-Tables are read once and cut into scenes; scenes are converted in parallel;
-each file is written whole or not at all. Equal input gives equal bytes,
-whatever the number of workers.
+Tables are read once and cut into scenes; scenes are converted in parallel and
+kept one by one, so that a killed run goes on where it was; each file is
+written whole or not at all. Equal input gives equal bytes, whatever the
+number of workers or of interruptions.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 from nuscenes.utils import splits as nuscenes_splits
 
-from dataset_converters.can_bus import load_can_bus
+from dataset_converters.can_bus import can_bus_files, load_can_bus
+from dataset_converters.in_order import in_order
 from dataset_converters.mmdet3d_fields import IGNORED_LABEL, info_metainfo
 from dataset_converters.nuscenes_qa import load_questions
 from dataset_converters.nuscenes_scene import SceneInputs, convert_scene
@@ -23,29 +23,27 @@ from dataset_converters.nuscenes_tables import (
     SceneRecord,
     TableError,
 )
+from dataset_converters.omnidrive_text import (
+    check_folder,
+    load_captions,
+    omnidrive_files,
+)
 from dataset_converters.plain_pickle import write_info_file
+from dataset_converters.scene_store import SceneStore, digest, stamp
+from dataset_converters.sources import SOURCES
 from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
 
 INFO_NAME = 'nuscenes_infos_occ_{split}.pkl'
-_TEST = 'test'
+TEST = 'test'
 # The devkit's name of each split of each version.
 SPLITS = {
     'v1.0-mini': {'train': 'mini_train', 'val': 'mini_val'},
     'v1.0-trainval': {'train': 'train', 'val': 'val'},
-    'v1.0-test': {_TEST: 'test'},
+    'v1.0-test': {TEST: 'test'},
 }
 MAX_SWEEPS = 10
-# Scenes that wait for each worker; bounds the memory of the queue.
-_QUEUED = 2
-_OCC3D_SOURCE = (
-    'get gts.tar.gz of Occ3D-nuScenes from '
-    'https://tsinghua-mars-lab.github.io/Occ3D/ and unpack it in the data '
-    'root, or leave out --occ3d'
-)
-_CAN_SOURCE = (
-    'get the CAN bus expansion from https://www.nuscenes.org/nuscenes and '
-    'unpack it in the data root, or leave out --can-bus'
-)
+# Scenes of a run that is not finished, beside the info files.
+_STORE = '.{version}_scenes.unfinished'
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,7 @@ class ConvertOptions:
         occ3d (bool): Check each Occ3D label and list only those that exist.
         qa (bool): Join NuScenes-QA.
         can_bus (bool): Take the ego status from the CAN bus.
+        omnidrive (Path): Folder of OmniDrive's text to join, or None.
         workers (int): Processes.
     """
 
@@ -68,6 +67,7 @@ class ConvertOptions:
     occ3d: bool = False
     qa: bool = False
     can_bus: bool = False
+    omnidrive: Path | None = None
     workers: int = 1
 
 
@@ -84,16 +84,20 @@ class SplitReport:
         scenes_without_can_bus (list[str]): Where the status comes from poses.
         scenes_without_map (list[str]): Where directions come from the path.
         samples_without_questions (int): Samples that NuScenes-QA leaves out.
+        samples_without_captions (int): Samples that OmniDrive leaves out.
+        resumed_scenes (int): Scenes that an earlier, killed run had finished.
     """
 
     path: Path
     scenes: int
-    samples: int
-    absent_scenes: list[str]
-    missing_labels: int
-    scenes_without_can_bus: list[str]
-    scenes_without_map: list[str]
-    samples_without_questions: int
+    samples: int = 0
+    absent_scenes: list[str] = field(default_factory=list)
+    missing_labels: int = 0
+    scenes_without_can_bus: list[str] = field(default_factory=list)
+    scenes_without_map: list[str] = field(default_factory=list)
+    samples_without_questions: int = 0
+    samples_without_captions: int = 0
+    resumed_scenes: int = 0
 
 
 ProgressBar = Callable[[Iterable, int, str], Iterable]
@@ -109,63 +113,107 @@ def _road_map(path: Path) -> RoadMap | None:
     return RoadMap.from_json(path) if path.is_file() else None
 
 
-def _map_path(root: Path, location: str) -> Path:
+def map_path(root: Path, location: str) -> Path:
+    """Path of the map expansion of a location."""
     return Path(root) / 'maps' / 'expansion' / f'{location}.json'
 
 
 @dataclass(frozen=True)
 class _Task:
+    """A scene to convert, with the questions of its frames alone."""
+
     record: SceneRecord
+    split: str
     options: ConvertOptions
     questions: dict[str, list[dict]]
+    tables: str
+
+    @property
+    def label_paths(self) -> dict[str, Path]:
+        """Occ3D's file of each frame that this run looks for."""
+        folder = self.options.root / 'gts' / self.record.name
+        frames = self.record.frames if self.options.occ3d else ()
+        return {f.token: folder / f.token / 'labels.npz' for f in frames}
+
+    @property
+    def missing_labels(self) -> frozenset[str]:
+        """Samples whose Occ3D file is not there."""
+        return frozenset(
+            token
+            for token, path in self.label_paths.items()
+            if not path.is_file()
+        )
+
+    @property
+    def key(self) -> str:
+        """Digest of all that the scene's infos depend on."""
+        options, name = self.options, self.record.name
+        files = [map_path(options.root, self.record.location)]
+        if options.can_bus:
+            files += can_bus_files(options.root, name)
+        if options.omnidrive is not None:
+            for frame in self.record.frames:
+                files += omnidrive_files(
+                    options.omnidrive, self.split, frame.token
+                ).values()
+        return digest(
+            (
+                self.tables,
+                options.version,
+                self.split,
+                (options.occ3d, options.qa, options.can_bus),
+                sorted(self.questions.items()),
+                sorted(self.missing_labels),
+                *map(stamp, files),
+            )
+        )
 
 
-def _convert(task: _Task) -> tuple[list[dict], bool, bool]:
-    """Convert one scene; also: has a CAN bus, has a map."""
+def _store(options: ConvertOptions) -> SceneStore:
+    return SceneStore(options.out / _STORE.format(version=options.version))
+
+
+def _convert(task: _Task) -> tuple[Path, bool]:
+    """Convert one scene, or find it; its file, and whether it was found."""
     options, record = task.options, task.record
+    store, key = _store(options), task.key
+    found = store.find(record.name, key)
+    if found:
+        return found, True
     can_bus = (
         load_can_bus(options.root, record.name) if options.can_bus else None
     )
-    road_map = _road_map(_map_path(options.root, record.location))
-    labels = options.root / 'gts' / record.name
-    missing = {
-        frame.token
-        for frame in record.frames
-        if options.occ3d
-        and not (labels / frame.token / 'labels.npz').is_file()
-    }
+    road_map = _road_map(map_path(options.root, record.location))
     infos = convert_scene(
         SceneInputs(
             record=record,
-            annotated=_TEST not in SPLITS[options.version],
+            annotated=TEST not in SPLITS[options.version],
             can_bus=can_bus,
             road_map=road_map,
             questions=task.questions,
-            missing_labels=frozenset(missing),
+            captions=_captions(task),
+            missing_labels=task.missing_labels,
         ),
         RuleAnnotator(),
         LabelRules(),
     )
-    return infos, can_bus is not None, road_map is not None
+    facts = dict(
+        name=record.name,
+        can_bus=can_bus is not None,
+        map=road_map is not None,
+    )
+    return store.keep(record.name, key, facts, infos), False
 
 
-def _in_order(
-    tasks: Iterator[_Task], workers: int
-) -> Iterator[tuple[list[dict], bool, bool]]:
-    """Run tasks on several processes, few at a time, results in order."""
-    if workers <= 1:
-        yield from map(_convert, tasks)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        running = [
-            pool.submit(_convert, task)
-            for task in islice(tasks, workers * _QUEUED)
-        ]
-        while running:
-            yield running.pop(0).result()
-            running.extend(
-                pool.submit(_convert, task) for task in islice(tasks, 1)
-            )
+def _captions(task: _Task) -> dict[str, list[dict]] | None:
+    if task.options.omnidrive is None:
+        return None
+    return {
+        frame.token: load_captions(
+            task.options.omnidrive, task.split, frame.token
+        )
+        for frame in task.record.frames
+    }
 
 
 def _split_scenes(
@@ -212,14 +260,19 @@ def _split_scenes(
 def _check_folders(options: ConvertOptions) -> None:
     """Fail early where a part that was asked for is not there at all."""
     wanted = (
-        (options.occ3d, 'gts', _OCC3D_SOURCE),
-        (options.can_bus, 'can_bus', _CAN_SOURCE),
+        (options.occ3d, 'gts', 'occ3d'),
+        (options.can_bus, 'can_bus', 'can-bus'),
     )
-    for asked, folder, source in wanted:
+    for asked, folder, part in wanted:
         if asked and not (options.root / folder).is_dir():
             raise TableError(
-                f'the folder {options.root / folder} does not exist; {source}'
+                f'the folder {options.root / folder} does not exist; '
+                f'{SOURCES[part]}, or leave out --{part}'
             )
+    if options.omnidrive is not None:
+        for split in SPLITS[options.version]:
+            if split != TEST:
+                check_folder(options.omnidrive, split)
 
 
 def convert_nuscenes(
@@ -245,72 +298,93 @@ def convert_nuscenes(
         )
     _check_folders(options)
     tables = NuScenesTables(options.root, options.version, MAX_SWEEPS)
+    tables_stamp = digest(map(stamp, tables.files))
     reports = []
     for split, (scenes, absent) in _split_scenes(tables, options).items():
         questions = (
             load_questions(options.root, split)
-            if options.qa and split != _TEST
+            if options.qa and split != TEST
             else {}
         )
         tasks = (
-            _task(tables.scene_record(scene), options, questions)
+            _task(
+                tables.scene_record(scene),
+                split,
+                options,
+                questions,
+                tables_stamp,
+            )
             for scene in scenes
         )
-        data_list, no_can_bus, no_map = [], [], []
-        results = _in_order(tasks, options.workers)
-        for infos, has_can_bus, has_map in progress(
-            results, len(scenes), split
-        ):
-            data_list.extend(infos)
-            if options.can_bus and not has_can_bus:
-                no_can_bus.append(infos[0]['scene_name'])
-            if not has_map:
-                no_map.append(infos[0]['scene_name'])
-        for index, info in enumerate(data_list):
-            info['sample_idx'] = index
+        results = in_order(_convert, tasks, options.workers)
+        report, infos = _collect(
+            progress(results, len(scenes), split),
+            SplitReport(
+                path=options.out / INFO_NAME.format(split=split),
+                scenes=len(scenes),
+                absent_scenes=absent,
+            ),
+            options,
+        )
         ignored = {
             instance['category_name']
-            for info in data_list
+            for info in infos
             for instance in info['instances']
             if instance['bbox_label'] == IGNORED_LABEL
         }
-        path = options.out / INFO_NAME.format(split=split)
         write_info_file(
             dict(
                 metainfo=info_metainfo(options.version, ignored),
-                data_list=data_list,
+                data_list=infos,
             ),
-            path,
+            report.path,
         )
-        reports.append(
-            SplitReport(
-                path=path,
-                scenes=len(scenes),
-                samples=len(data_list),
-                absent_scenes=absent,
-                missing_labels=sum(not i['occ_path'] for i in data_list),
-                scenes_without_can_bus=no_can_bus,
-                scenes_without_map=no_map,
-                samples_without_questions=(
-                    sum(not i['qa'] for i in data_list) if questions else 0
-                ),
-            )
-        )
+        reports.append(report)
+    _store(options).clear()
     return reports
+
+
+def _collect(
+    results: Iterable[tuple[Path, bool]],
+    report: SplitReport,
+    options: ConvertOptions,
+) -> tuple[SplitReport, list[dict]]:
+    """Put the scenes of a split together, and count what they lack."""
+    data_list: list[dict] = []
+    for path, resumed in results:
+        facts, infos = SceneStore.read(path)
+        data_list.extend(infos)
+        report.resumed_scenes += resumed
+        if options.can_bus and not facts['can_bus']:
+            report.scenes_without_can_bus.append(facts['name'])
+        if not facts['map']:
+            report.scenes_without_map.append(facts['name'])
+    for index, info in enumerate(data_list):
+        info['sample_idx'] = index
+    report.samples = len(data_list)
+    report.missing_labels = sum(not info['occ_path'] for info in data_list)
+    if options.qa and TEST not in SPLITS[options.version]:
+        report.samples_without_questions = sum(
+            not info['qa'] for info in data_list
+        )
+    if options.omnidrive is not None:
+        report.samples_without_captions = sum(
+            not info['captions'] for info in data_list
+        )
+    return report, data_list
 
 
 def _task(
     record: SceneRecord,
+    split: str,
     options: ConvertOptions,
     questions: dict[str, list[dict]],
+    tables: str,
 ) -> _Task:
     """A task holds only the questions of its scene."""
-    return _Task(
-        record,
-        options,
-        {
-            frame.token: questions[frame.token]
-            for frame in record.frames
-            if frame.token in questions
-        },
-    )
+    chosen = {
+        frame.token: questions[frame.token]
+        for frame in record.frames
+        if frame.token in questions
+    }
+    return _Task(record, split, options, chosen, tables)

@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 from dataset_converters.nuscenes_tables import TableError
+from dataset_converters.sources import SOURCES
 
 _FOLDER = 'NuScenes_QA'
 _FILE = 'NuScenes_{split}_questions.json'
-_SOURCE = (
-    'get the question files from https://github.com/qiantianwen/NuScenes-QA '
-    'or leave out --qa'
-)
+_SOURCE = f'{SOURCES["qa"]}, or leave out --qa'
+
+
+def question_file(root: Path, split: str) -> Path:
+    """Path of the questions of a split."""
+    return Path(root) / _FOLDER / _FILE.format(split=split)
 
 
 def load_questions(root: Path, split: str) -> dict[str, list[dict]]:
@@ -28,7 +31,7 @@ def load_questions(root: Path, split: str) -> dict[str, list[dict]]:
     Raises:
         TableError: The file is missing or broken.
     """
-    path = Path(root) / _FOLDER / _FILE.format(split=split)
+    path = question_file(root, split)
     if not path.is_file():
         raise TableError(f'the file {path} does not exist; {_SOURCE}')
     questions: dict[str, list[dict]] = {}

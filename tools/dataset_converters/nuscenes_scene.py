@@ -5,13 +5,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dataset_converters.can_bus import CanBus
-from dataset_converters.ego_motion import (
-    NO_COMMAND,
-    can_bus_vector,
-    ego_future,
-    ego_history,
-    ego_status,
-)
 from dataset_converters.mmdet3d_fields import (
     box_velocities,
     detection_name,
@@ -27,17 +20,14 @@ from dataset_converters.rigid import (
     planar_pose,
     rotation_matrix,
 )
+from dataset_converters.scene_motion import motion_fields
 from mmocc.annotation import (
     Agent,
     FrameContext,
     LabelRules,
-    LaneGraph,
-    MetaActionLabel,
     RoadMap,
     RuleAnnotator,
     Surroundings,
-    label_scene,
-    past_actions,
 )
 from mmocc.annotation.motion import to_local
 from mmocc.annotation.road_map import straight_way
@@ -63,6 +53,8 @@ class SceneInputs:
         can_bus (CanBus): Messages, or None.
         road_map (RoadMap): The map, or None.
         questions (dict): NuScenes-QA questions by sample token.
+        captions (dict): OmniDrive's questions by sample token; None leaves
+            the key out of the infos.
         missing_labels (frozenset[str]): Samples without an Occ3D label.
     """
 
@@ -71,6 +63,7 @@ class SceneInputs:
     can_bus: CanBus | None = None
     road_map: RoadMap | None = None
     questions: dict[str, list[dict]] = field(default_factory=dict)
+    captions: dict[str, list[dict]] | None = None
     missing_labels: frozenset[str] = frozenset()
 
 
@@ -83,7 +76,13 @@ def convert_scene(
     poses = np.stack([planar_pose(f.lidar.ego2global) for f in frames])
     times = np.array([f.timestamp for f in frames]) / MICROSECONDS
     lanes = inputs.road_map.lanes if inputs.road_map else None
-    labels = label_scene(poses, times, lanes, rules)
+    motion = motion_fields(
+        np.stack([f.lidar.ego2global for f in frames]),
+        times,
+        inputs.can_bus,
+        lanes,
+        rules,
+    )
     by_token = {b.token: b for f in frames for b in f.annotations}
     seconds = {f.token: t for f, t in zip(frames, times, strict=True)}
     tracks = _box_transforms(frames)
@@ -107,60 +106,18 @@ def convert_scene(
                 else _OCC_PATH.format(scene=scene.name, token=frame.token)
             ),
             qa=inputs.questions.get(frame.token, []),
-            **_known_so_far(
-                poses[: k + 1],
-                times[: k + 1],
-                frame.lidar.ego2global,
-                inputs.can_bus,
-                lanes,
-                rules,
-            ),
+            **motion[k],
+            cot='',
         )
-        fut_poses, fut_mask = ego_future(poses, k)
-        info['ego'].update(fut_poses=fut_poses, fut_mask=fut_mask)
-        info.update(meta_action=_label_fields(labels[k]), cot='')
-        if labels[k] is not None and inputs.annotated:
+        if inputs.captions is not None:
+            info['captions'] = inputs.captions.get(frame.token, [])
+        if info['meta_action'] is not None and inputs.annotated:
             context = _context(
                 info, frame, velocities, inputs.road_map, poses[k], rules
             )
             info['cot'] = annotator.annotate(context)
         infos.append(info)
     return infos
-
-
-def _known_so_far(
-    poses: np.ndarray,
-    times: np.ndarray,
-    ego2global: np.ndarray,
-    can_bus: CanBus | None,
-    lanes: LaneGraph | None,
-    rules: LabelRules,
-) -> dict:
-    """The keys that a model may read as input.
-
-    Args:
-        poses (np.ndarray): (N, 3) up to the frame: no later pose gets here.
-        times (np.ndarray): (N,) seconds.
-        ego2global (np.ndarray): (4, 4) of the frame.
-        can_bus (CanBus): Asked for messages up to the frame only.
-        lanes (LaneGraph): Of the map, or None.
-        rules (LabelRules): Thresholds of past actions.
-    """
-    his_poses, his_mask = ego_history(poses)
-    status = ego_status(poses, times, can_bus)
-    return dict(
-        ego=dict(
-            his_poses=his_poses,
-            his_mask=his_mask,
-            status=status,
-            command=NO_COMMAND,
-        ),
-        can_bus=can_bus_vector(ego2global, times[-1], status, can_bus),
-        his_meta_actions=[
-            dict(speed=action.speed, direction=action.direction)
-            for action in past_actions(poses, times, lanes, rules)
-        ],
-    )
 
 
 def _add_our_views(info: dict, frame: Frame) -> None:
@@ -171,17 +128,6 @@ def _add_our_views(info: dict, frame: Frame) -> None:
             height=camera.height,
             width=camera.width,
         )
-
-
-def _label_fields(label: MetaActionLabel | None) -> dict | None:
-    if label is None:
-        return None
-    return dict(
-        speed=label.action.speed,
-        direction=label.action.direction,
-        source=label.source,
-        confidence=label.confidence,
-    )
 
 
 def _box_transforms(

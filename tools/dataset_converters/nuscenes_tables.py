@@ -12,29 +12,39 @@ from pathlib import Path
 import numpy as np
 
 from dataset_converters.rigid import rigid_transform
+from dataset_converters.sources import SOURCES
 from mmocc.structures import CAMERAS
 
 LIDAR = 'LIDAR_TOP'
-_TABLES = (
-    'attribute',
-    'calibrated_sensor',
-    'category',
-    'ego_pose',
-    'instance',
-    'log',
-    'sample',
-    'sample_annotation',
-    'sample_data',
-    'scene',
-    'sensor',
-)
+# The tables that are read, and the fields that each row must have.
+_FIELDS = {
+    'attribute': ('token', 'name'),
+    'calibrated_sensor': (
+        *('token', 'sensor_token', 'translation', 'rotation'),
+        'camera_intrinsic',
+    ),
+    'category': ('token', 'name'),
+    'ego_pose': ('token', 'translation', 'rotation', 'timestamp'),
+    'instance': ('token', 'category_token'),
+    'log': ('token', 'location'),
+    'sample': ('token', 'timestamp', 'scene_token', 'prev', 'next'),
+    'sample_annotation': (
+        *('token', 'sample_token', 'instance_token', 'attribute_tokens'),
+        *('visibility_token', 'translation', 'size', 'rotation'),
+        *('num_lidar_pts', 'num_radar_pts', 'prev', 'next'),
+    ),
+    'sample_data': (
+        *('token', 'sample_token', 'ego_pose_token', 'filename', 'timestamp'),
+        *('calibrated_sensor_token', 'is_key_frame', 'width', 'height'),
+        *('prev', 'next'),
+    ),
+    'scene': ('token', 'name', 'log_token', 'first_sample_token'),
+    'sensor': ('token', 'channel'),
+    'lidarseg': ('sample_data_token', 'filename'),
+}
+_OPTIONAL = ('lidarseg',)
 # nuScenes' time stamps are in microseconds.
 MICROSECONDS = 1e6
-_DOWNLOAD = (
-    'download the metadata of that version from '
-    'https://www.nuscenes.org/nuscenes#download and unpack it there, or make '
-    'synthetic data with tools/create_synthetic_nuscenes.py'
-)
 
 
 class TableError(ValueError):
@@ -133,7 +143,9 @@ class SceneRecord:
 def _read_table(folder: Path, name: str) -> list[dict]:
     path = folder / f'{name}.json'
     if not path.is_file():
-        raise TableError(f'the table {path} does not exist; {_DOWNLOAD}')
+        raise TableError(
+            f'the table {path} does not exist; {SOURCES["tables"]}'
+        )
     try:
         rows = json.loads(path.read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -146,6 +158,14 @@ def _read_table(folder: Path, name: str) -> list[dict]:
             f'the table {path} should be a list of rows, it is a '
             f'{type(rows).__name__}; unpack it again'
         )
+    fields = set(_FIELDS[name])
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict) or not fields <= row.keys():
+            lacks = sorted(fields - set(row)) if isinstance(row, dict) else row
+            raise TableError(
+                f'row {number} of the table {path} lacks {lacks}, which every '
+                'row of that table has; unpack it again'
+            )
     return rows
 
 
@@ -165,11 +185,15 @@ class NuScenesTables:
         folder = Path(root) / version
         if not folder.is_dir():
             raise TableError(
-                f'the folder {folder} does not exist; {_DOWNLOAD}'
+                f'the folder {folder} does not exist; {SOURCES["tables"]}'
             )
         self.folder = folder
         self.max_sweeps = max_sweeps
-        tables = {name: _read_table(folder, name) for name in _TABLES}
+        tables = {
+            name: _read_table(folder, name)
+            for name in _FIELDS
+            if name not in _OPTIONAL
+        }
         self.scenes = tables['scene']
         self._index = {
             name: {row['token']: row for row in rows}
@@ -206,10 +230,17 @@ class NuScenesTables:
         )
         return self._row('sensor', calibration['sensor_token'])['channel']
 
+    @property
+    def files(self) -> list[Path]:
+        """The files of the tables, whether read or not."""
+        return sorted(self.folder.glob('*.json'))
+
     def first_images(self, scene: dict) -> list[str]:
         """Paths of the images of a scene's first frame, to the data root."""
         rows = self._key_frames[scene['first_sample_token']]
-        return [rows[camera]['filename'] for camera in CAMERAS]
+        return [
+            rows[camera]['filename'] for camera in CAMERAS if camera in rows
+        ]
 
     def location(self, scene: dict) -> str:
         """The map that a scene drives on."""
@@ -217,9 +248,16 @@ class NuScenesTables:
 
     def scene_record(self, scene: dict) -> SceneRecord:
         """Join all rows of a scene."""
-        frames = []
+        frames, seen = [], set()
         token = scene['first_sample_token']
         while token:
+            if token in seen:
+                raise TableError(
+                    f'the samples of {scene["name"]} go round in a circle at '
+                    f'{token} in {self.folder / "sample.json"}; unpack the '
+                    'tables again'
+                )
+            seen.add(token)
             sample = self._row('sample', token)
             frames.append(self._frame(sample))
             token = sample['next']
@@ -292,7 +330,7 @@ class NuScenesTables:
                 if attributes
                 else ''
             ),
-            visibility=row['visibility_token'],
+            visibility=str(row['visibility_token']),
             translation=np.array(row['translation'], dtype=float),
             size=np.array(row['size'], dtype=float),
             rotation=np.array(row['rotation'], dtype=float),

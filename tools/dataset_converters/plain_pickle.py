@@ -1,11 +1,11 @@
 """Info files as deterministic pickles of plain containers and arrays."""
 
-import os
 import pickle
-import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from mmocc.utils.atomic import atomic_open
 
 # Protocol 4 is read by every Python that this project supports.
 _PROTOCOL = 4
@@ -51,17 +51,6 @@ def write_info_file(infos: dict, path: Path) -> None:
         infos (dict): ``metainfo`` and ``data_list``.
         path (Path): Target; an existing file is replaced at the end.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix='.partial')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            pickle.dump(plain(infos, {}), file, protocol=_PROTOCOL)
-        # mkstemp's files are private; data files are not.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    content = plain(infos, {})
+    with atomic_open(path) as file:
+        pickle.dump(content, file, protocol=_PROTOCOL)

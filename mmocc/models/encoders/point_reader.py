@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from mmocc.models.encoders.point_context import PointContext
 from mmocc.models.encoders.view_sampling import CameraViews, sample_views
 from mmocc.structures.sparse_occ import PointSet
 
@@ -31,9 +30,6 @@ class PointReader(nn.Module):
             the unit of places.
         hidden_dims (int): Width inside. Defaults to 64.
         max_shift (float): Metres. Defaults to 0.4, one voxel of Occ3D.
-        context (dict, optional): Arguments of ``PointContext`` without its
-            ``dims``: sparse convolutions over what points have read. Defaults
-            to None, every point for itself.
         view_choice (str): See :func:`locate_points`. Defaults to 'central'.
         align_corners (bool): See :func:`sample_views`. Defaults to False.
     """
@@ -45,7 +41,6 @@ class PointReader(nn.Module):
         point_range: tuple[float, ...],
         hidden_dims: int = 64,
         max_shift: float = 0.4,
-        context: dict | None = None,
         view_choice: str = 'central',
         align_corners: bool = False,
     ) -> None:
@@ -65,9 +60,6 @@ class PointReader(nn.Module):
             nn.Linear(hidden_dims, hidden_dims),
             nn.ReLU(),
         )
-        self.context = None
-        if context is not None:
-            self.context = PointContext(hidden_dims, **context)
         self.to_logits = nn.Linear(hidden_dims, num_classes)
         self.to_shift = nn.Linear(hidden_dims, 3)
         for layer in (self.to_logits, self.to_shift):
@@ -89,8 +81,6 @@ class PointReader(nn.Module):
             x = self.from_query(features.to(where))[:, :, None]
             x = x + self.from_pixel(self._look(where, views))
             x = self.mix(x + self.from_place(self._place(where)))
-            if self.context is not None:
-                x = self.context(x, where)
             shift = self.max_shift * self.to_shift(x).tanh()
             return PointSet(
                 points.points + shift, points.logits + self.to_logits(x)
