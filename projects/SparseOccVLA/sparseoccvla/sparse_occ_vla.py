@@ -79,6 +79,8 @@ class SparseOccVLA(BaseVLA):
             in OPUS, or those ``visible`` to a camera only. Defaults to 'all'.
         use_status (bool): Whether the planner knows the ego status of now.
             Defaults to True.
+        freeze_encoder (bool): Backbone, neck and encoder stay as they are, and
+            occupancy has no loss. Defaults to False.
         max_new_tokens (int): Of an answer. Defaults to 128.
         data_preprocessor (dict, optional): mmdet3d's.
         init_cfg (dict, optional): mmengine's initialisation config.
@@ -101,6 +103,7 @@ class SparseOccVLA(BaseVLA):
         planner: dict | None = None,
         target: str = 'all',
         use_status: bool = True,
+        freeze_encoder: bool = False,
         max_new_tokens: int = 128,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -122,6 +125,15 @@ class SparseOccVLA(BaseVLA):
         self.planner = None if planner is None else MODELS.build(planner)
         self.target = target
         self.use_status = use_status
+        self.freeze_encoder = freeze_encoder
+        if freeze_encoder:
+            if bridge is None:
+                raise ValueError(
+                    'model.freeze_encoder is True and there is no '
+                    'model.bridge: nothing would learn'
+                )
+            for part in (self.backbone, self.neck, self.encoder):
+                part.requires_grad_(False)
         self.max_new_tokens = max_new_tokens
         self.tokenizer = self.question = None
         if self.bridge is None:
@@ -143,11 +155,13 @@ class SparseOccVLA(BaseVLA):
     ) -> dict[str, Tensor]:
         """Occupancy, and of language, forecasts and plans what is there."""
         scene = self.see(inputs, data_samples)
-        losses = self.loss_occ(
-            scene.layers,
-            [self._voxels(sample) for sample in data_samples],
-            scene.initial_points,
-        )
+        losses = {}
+        if not self.freeze_encoder:
+            losses = self.loss_occ(
+                scene.layers,
+                [self._voxels(sample) for sample in data_samples],
+                scene.initial_points,
+            )
         out = None
         if self.bridge is not None:
             text = self.stack_text(data_samples, scene.features.device)
@@ -240,6 +254,14 @@ class SparseOccVLA(BaseVLA):
         ego2img = np.stack([_ego2img(sample) for sample in data_samples])
         ego2img = torch.from_numpy(ego2img).to(imgs)
         return self.encoder(maps, ego2img, tuple(imgs.shape[-2:]))
+
+    def train(self, mode: bool = True) -> 'SparseOccVLA':
+        """What is frozen stays in evaluation mode."""
+        super().train(mode)
+        if self.freeze_encoder:
+            for part in (self.backbone, self.neck, self.encoder):
+                part.eval()
+        return self
 
     @property
     def _prompt(self) -> Tensor | None:

@@ -530,3 +530,36 @@ class TestRefuses:
     def test_unknown_targets(self, anchors):
         with pytest.raises(ValueError, match=r"model\.target is 'seen'"):
             build_model(anchors, dict(target='seen'))
+
+
+def test_a_frozen_encoder_stays_as_it_is(anchors):
+    model = build_model(anchors, dict(freeze_encoder=True)).train()
+    assert not model.backbone.bn1.training and model.bridge.training
+    before = {
+        name: value.clone() for name, value in model.state_dict().items()
+    }
+    inputs, samples = make_batch()
+    losses = model(inputs, samples, mode='loss')
+    assert not any(name.startswith('loss_points') for name in losses)
+    assert {'loss_text', 'loss_score', 'loss_ego_motion'} <= set(losses)
+    sum(losses.values()).backward()
+    frozen = ('backbone.', 'neck.', 'encoder.')
+    for name, weight in model.named_parameters():
+        has_gradient = weight.grad is not None
+        assert has_gradient != name.startswith(frozen), name
+    for name, value in model.state_dict().items():  # running means, too
+        assert torch.equal(value, before[name]), name
+
+
+def test_freezing_all_there_is_is_refused(anchors):
+    with pytest.raises(ValueError, match='nothing would learn'):
+        build_model(
+            anchors,
+            dict(
+                freeze_encoder=True,
+                bridge=None,
+                tokenizer=None,
+                forecaster=None,
+                planner=None,
+            ),
+        )

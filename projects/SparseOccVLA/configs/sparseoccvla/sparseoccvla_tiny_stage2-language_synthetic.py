@@ -5,11 +5,14 @@ _base_ = [
     '../../../../configs/_base_/schedules/adamw_tiny.py',
     '../../../../configs/_base_/default_runtime.py',
 ]
-model = dict(forecaster=None, planner=None)
+# The encoder has learned for minutes already; words are cheap beside it.
+model = dict(forecaster=None, planner=None, freeze_encoder=True)
 
 # No forecasts yet: future labels are not needed.
 train_pipeline = [
-    t for t in _base_.train_pipeline if t['type'] != 'LoadFutureOcc3D'
+    dict(t, max_questions=10) if t['type'] == 'LoadDrivingQA' else t
+    for t in _base_.train_pipeline
+    if t['type'] != 'LoadFutureOcc3D'
 ]
 test_pipeline = [
     t for t in _base_.test_pipeline if t['type'] != 'LoadFutureOcc3D'
@@ -25,4 +28,4 @@ val_evaluator = [
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=4)
-load_from = 'work_dirs/sparseoccvla_tiny_stage1-encoder_synthetic/epoch_8.pth'
+load_from = 'work_dirs/sparseoccvla_tiny_stage1-encoder_synthetic/epoch_6.pth'

@@ -5,8 +5,13 @@ _base_ = [
     '../../../../configs/_base_/schedules/adamw_tiny.py',
     '../../../../configs/_base_/default_runtime.py',
 ]
+model = dict(
+    freeze_encoder=True,
+    # A few hundred iterations: every anchor says how near it is.
+    planner=dict(loss_score=dict(kind='soft')),
+)
 custom_hooks = [
-    dict(type='ForecastCurriculumHook', schedule=((0, 2), (1, 4), (2, 6))),
+    dict(type='ForecastCurriculumHook', schedule=((0, 1), (2, 3), (3, 6))),
 ]
 train_cfg = dict(max_epochs=4)
 load_from = 'work_dirs/sparseoccvla_tiny_stage2-language_synthetic/epoch_4.pth'
