@@ -242,12 +242,12 @@ class AnchorDiffusionPlanner(BaseModule):
                 nn.LayerNorm(embed_dims), score_layer(embed_dims, num_anchors)
             )
         elif score_source != 'answer_logits':
-            guide_dims = reasoning_dims + score_ego * ego_dims
             self.scorer = AnchorScorer(
-                embed_dims if score_source == 'mlp_no_llm' else guide_dims,
+                embed_dims if score_source == 'mlp_no_llm' else reasoning_dims,
                 num_anchors,
                 num_steps,
                 embed_dims,
+                ego_dims if score_ego else 0,
             )
 
         if head == 'mlp':
@@ -504,7 +504,7 @@ class AnchorDiffusionPlanner(BaseModule):
         """Logits (B, A) that no denoised trajectory has a part in."""
         if self.score_source == 'answer_logits':
             return reasoning
-        guide = reasoning
+        guide, status = reasoning, None
         if self.score_source == 'mlp_no_llm':
             if occ is None:
                 raise ValueError(
@@ -515,11 +515,8 @@ class AnchorDiffusionPlanner(BaseModule):
             pooled = occ.features.mean(dim=1)
             guide = self.pool(torch.cat([pooled.to(ego), ego], dim=-1))
         elif self.score_ego:
-            ego = self._ego(ego_status)
-            if guide.ndim == 3:
-                ego = ego[:, None].expand(-1, guide.shape[1], -1)
-            guide = torch.cat([guide.to(ego), ego], dim=-1)
-        return self.scorer(guide, self.bank.normalized())
+            status = self._ego(ego_status)
+        return self.scorer(guide, self.bank.normalized(), status)
 
     def _ego(self, ego_status: Tensor | None) -> Tensor:
         """The scaled ego status, for the scorer."""

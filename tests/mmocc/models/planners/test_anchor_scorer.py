@@ -45,3 +45,25 @@ def test_one_guide_for_each_anchor():
 def test_a_half_precision_guide_is_welcome():
     scores = make()(normal(2, 10).bfloat16(), normal(4, 6, 2))
     assert scores.dtype == torch.float32 and scores.isfinite().all()
+
+
+def test_the_ego_status_counts_however_large_the_guide_is():
+    torch.manual_seed(0)
+    scorer = wake(AnchorScorer(10, 4, 6, embed_dims=16, ego_dims=3))
+    guide, anchors, ego = normal(2, 10), normal(4, 6, 2), normal(2, 3, seed=1)
+    gaps = []
+    for scale in (1, 1000):
+        scores = scorer(scale * guide, anchors, ego)
+        other = scorer(scale * guide, anchors, ego.flip(0))
+        gaps.append((scores - other).abs().max())
+    assert gaps[0] > 1e-3
+    torch.testing.assert_close(gaps[1], gaps[0], rtol=0.1, atol=0)
+
+
+def test_one_guide_for_each_anchor_and_one_ego_status():
+    scorer = wake(AnchorScorer(10, 4, 6, embed_dims=16, ego_dims=3))
+    guides, anchors, ego = normal(2, 4, 10), normal(4, 6, 2), normal(2, 3)
+    scores = scorer(guides, anchors, ego)
+    for k in range(4):
+        alone = scorer(guides[:, k], anchors, ego)[:, k]
+        torch.testing.assert_close(scores[:, k], alone)
