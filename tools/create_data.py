@@ -1,4 +1,4 @@
-"""Turn a data set on disk into the info files that configs read.
+r"""Turn a data set on disk into the info files that configs read.
 
 python tools/create_data.py nuscenes --root data/nuscenes \
     --version v1.0-trainval --occ3d --qa --can-bus --workers 8
@@ -221,6 +221,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.run(args)
     except (TableError, MapError, InfoFileError, OwnCamerasError) as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f'error: {error.filename}: {error.strerror}; what is finished is '
+            'kept, run the same command again',
+            file=sys.stderr,
+        )
         return 1
     return 0
 

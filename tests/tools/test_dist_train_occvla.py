@@ -1,13 +1,10 @@
 """OccVLA itself on two CPU processes, and resumed after a kill."""
 
-import os
+import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from launching import ROOT, read_curve, train
+from launching import ROOT, read_curve, run_tool, train, why
 from test_dist_train import assert_same_training
 
 from mmocc.testing import write_tiny_dataset
@@ -34,6 +31,16 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(data_root='{data}'))
 test_dataloader = dict(dataset=dict(data_root='{data}'))
+"""
+
+POWER_CUT = """
+_base_ = '{config}'
+
+custom_imports = dict(
+    imports=['projects.OccVLA.occvla', 'toy_project'],
+    allow_failed_imports=False,
+)
+custom_hooks = [dict(type='PowerCut', iteration=5)]
 """
 
 
@@ -76,34 +83,12 @@ def test_a_killed_run_resumes_to_the_same_curve(make_config, tmp_path):
     expected = read_curve(whole)
     assert len(expected) == 8
 
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            ROOT / 'tools/train.py',
-            config,
-            '--work-dir',
-            broken,
-            *options,
-        ],
-        env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        # In the second epoch, after its first iteration.
-        if broken.exists() and len(_curve_so_far(broken)) > 4:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.02)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL
+    # In the second epoch, after its first iteration.
+    killed = tmp_path / 'killed.py'
+    killed.write_text(POWER_CUT.format(config=config.name))
+    shutil.copy(config, tmp_path)
+    done = run_tool('train.py', killed, '--work-dir', broken, *options)
+    assert done.returncode == -signal.SIGKILL, why(done)
+    assert len(read_curve(broken)) == 5
     train(config, '--work-dir', broken, '--resume', *options)
     assert read_curve(broken) == expected
-
-
-def _curve_so_far(folder):
-    """What a running training has logged; nothing before it starts."""
-    if not list(folder.glob('*/vis_data/scalars.json')):
-        return {}
-    return read_curve(folder)

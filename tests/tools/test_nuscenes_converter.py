@@ -111,8 +111,8 @@ def assert_same(theirs: object, ours: object, where: str) -> None:
         )
 
 
-def test_equals_the_converter_of_mmdet3d(root, train, val, monkeypatch):
-    work = root.parent / 'mmdet3d'
+def assert_equals_mmdet3d(root: Path, work: Path, monkeypatch) -> dict:
+    """Compare with mmdet3d's own converter; returns infos by split."""
     (work / 'data').mkdir(parents=True)
     (work / 'data' / 'nuscenes').symlink_to(root)
     monkeypatch.chdir(work)
@@ -120,17 +120,111 @@ def test_equals_the_converter_of_mmdet3d(root, train, val, monkeypatch):
         'data/nuscenes', 'nuscenes', 'v1.0-mini', max_sweeps=10
     )
     upgrade = _module('update_infos_to_v2').update_nuscenes_infos
-    for split, ours in (('train', train), ('val', val)):
+    splits = {}
+    for split in ('train', 'val'):
         upgrade(f'data/nuscenes/nuscenes_infos_{split}.pkl', str(work))
         theirs = load_info_file(work / f'nuscenes_infos_{split}.pkl')
         mine = load_info_file(root / f'nuscenes_infos_occ_{split}.pkl')
         assert theirs['metainfo'] == mine['metainfo']
-        assert len(theirs['data_list']) == len(ours) == 20
-        for info, reference in zip(ours, theirs['data_list'], strict=True):
+        for info, reference in zip(
+            mine['data_list'], theirs['data_list'], strict=True
+        ):
             assert_same(reference, info, reference['token'])
+        splits[split] = mine['data_list']
+    return splits
+
+
+def test_equals_the_converter_of_mmdet3d(root, monkeypatch):
+    splits = assert_equals_mmdet3d(root, root.parent / 'mmdet3d', monkeypatch)
+    for infos in splits.values():
+        assert len(infos) == 20
         # The comparison covers boxes in images and sweeps.
-        assert any(i['cam_instances']['CAM_FRONT'] for i in ours)
-        assert len(ours[-1]['lidar_sweeps']) == 10
+        assert any(i['cam_instances']['CAM_FRONT'] for i in infos)
+        assert len(infos[-1]['lidar_sweeps']) == 10
+
+
+def _tilt(quaternion: list, rng: np.random.Generator) -> list:
+    """A quaternion near another, as roads and mounts make them."""
+    tilted = np.array(quaternion) + rng.normal(0, 0.02, 4)
+    return (tilted / np.linalg.norm(tilted)).tolist()
+
+
+def tilted_dataset(root: Path) -> None:
+    """Poses, mounts and boxes tilted; sweeps between key frames; gaps."""
+    rng = np.random.default_rng(0)
+    dataset = HandmadeNuScenes(root, {TRAIN: turn_left, VAL: cruise}, frames=5)
+    tables = dataset.tables
+    for table in ('ego_pose', 'calibrated_sensor', 'sample_annotation'):
+        for row in tables[table]:
+            row['rotation'] = _tilt(row['rotation'], rng)
+            row['translation'][2] += float(rng.normal(0, 0.3))
+    for row in tables['sample_annotation']:
+        row['visibility_token'] = str(rng.integers(1, 5))
+        row['num_radar_pts'] = int(rng.integers(0, 3))
+    # A track that is lost for two seconds has no velocity at its ends.
+    lead = [
+        row
+        for row in tables['sample_annotation']
+        if row['instance_token'] == f'{TRAIN}-lead'
+    ]
+    for row in lead[1:-1]:
+        tables['sample_annotation'].remove(row)
+    lead[0]['next'], lead[-1]['prev'] = lead[-1]['token'], lead[0]['token']
+    _add_sweeps(dataset, rng)
+    dataset.write()
+
+
+def _add_sweeps(dataset: HandmadeNuScenes, rng: np.random.Generator) -> None:
+    """Three LiDAR readings before each key frame but the first."""
+    tables = dataset.tables
+    poses = {row['token']: row for row in tables['ego_pose']}
+    keys = [
+        row
+        for row in tables['sample_data']
+        if row['calibrated_sensor_token'] == 'cal-LIDAR_TOP' and row['prev']
+    ]
+    by_token = {row['token']: row for row in tables['sample_data']}
+    for key in keys:
+        last = by_token[key['prev']]
+        for k in range(1, 4):
+            stamp = last['timestamp'] + 50_000
+            pose = poses[key['ego_pose_token']] | dict(
+                token=f'{key["token"]}-pose-{k}', timestamp=stamp
+            )
+            pose['rotation'] = _tilt(pose['rotation'], rng)
+            name = Path(key['filename']).name.replace('.', f'-{k}.', 1)
+            sweep = key | dict(
+                token=f'{key["token"]}-sweep-{k}',
+                ego_pose_token=pose['token'],
+                filename=f'sweeps/LIDAR_TOP/{name}',
+                timestamp=stamp,
+                is_key_frame=False,
+                prev=last['token'],
+            )
+            path = dataset.root / sweep['filename']
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.zeros((4, 5), np.float32).tofile(path)
+            last['next'] = sweep['token']
+            tables['ego_pose'].append(pose)
+            tables['sample_data'].append(sweep)
+            last = sweep
+        last['next'], key['prev'] = key['token'], last['token']
+
+
+def test_tilted_scenes_equal_those_of_mmdet3d(tmp_path, monkeypatch):
+    root = tmp_path / 'root'
+    tilted_dataset(root)
+    convert_nuscenes(options(root))
+    splits = assert_equals_mmdet3d(root, tmp_path / 'work', monkeypatch)
+    sweeps = splits['train'][2]['lidar_sweeps']
+    # Two key frames and three readings before each of them.
+    assert len(sweeps) == 8
+    stamps = [sweep['timestamp'] for sweep in sweeps]
+    assert stamps == sorted(stamps, reverse=True)
+    assert any(
+        np.isnan(instance['velocity'][0])
+        for instance in splits['train'][0]['instances']
+    )
 
 
 def test_left_turn_in_the_canonical_frame_by_hand(train):

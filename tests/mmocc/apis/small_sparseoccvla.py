@@ -9,6 +9,7 @@ llm_dims = 32
 num_refines = (1, 2, 4)
 
 model = dict(
+    freeze_encoder=False,
     backbone=dict(base_channels=4),
     neck=dict(in_channels=[8, 16, 32], out_channels=embed_dims),
     encoder=dict(

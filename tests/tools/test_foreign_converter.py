@@ -1,0 +1,293 @@
+"""One left turn by hand, as each project would store it."""
+
+import pickle
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
+
+import create_data
+
+from dataset_converters import trajectory_conventions as conventions
+from dataset_converters.foreign_infos import SOURCES, convert_foreign
+from dataset_converters.rigid import rigid_transform
+from mmocc.utils.info_file import InfoFileError, load_info_file
+
+RADIUS, STEP = 10.0, 0.3  # metres, radians a key frame: 3 m of arc
+FRAMES = 8
+# The LiDAR looks to the right of the car: its y axis is the car's x.
+LIDAR_POSITION = (0.94, 0.0, 1.84)
+LIDAR_TURN = [np.sqrt(0.5), 0.0, 0.0, -np.sqrt(0.5)]
+LIDAR2EGO = rigid_transform(LIDAR_TURN, LIDAR_POSITION)
+NAMES = ('vad', 'occworld', 'bev-planner', 'omnidrive')
+
+
+def left_turn(steps: np.ndarray) -> np.ndarray:
+    """x, y, yaw on a circle to the left, ``steps`` key frames from now."""
+    angle = STEP * steps
+    return np.stack(
+        (RADIUS * np.sin(angle), RADIUS * (1 - np.cos(angle)), angle), axis=1
+    )
+
+
+PLAN = left_turn(np.arange(1.0, 7.0))
+
+
+def test_the_lidar_of_a_turning_car_by_hand():
+    """A quarter turn on the spot: the LiDAR goes forward to left."""
+    plan = np.zeros((6, 3))
+    plan[:, 2] = np.pi / 2
+    offsets = conventions.to_vad(plan, LIDAR2EGO)
+    # In the ego frame from (0.94, 0) to (0, 0.94); VAD's x is to the right.
+    np.testing.assert_allclose(offsets[0], [-0.94, -0.94], atol=1e-9)
+    np.testing.assert_allclose(offsets[1:], 0, atol=1e-9)
+    offsets = conventions.to_bev_planner(plan, LIDAR2EGO)
+    np.testing.assert_allclose(offsets[0], [-0.94, 0.94], atol=1e-9)
+
+
+def test_a_left_turn_stays_one_in_every_convention():
+    yaws = PLAN[:, 2]
+    for name in ('vad', 'occworld', 'bev_planner'):
+        stored = getattr(conventions, f'to_{name}')(PLAN, LIDAR2EGO)
+        back = getattr(conventions, f'from_{name}')(stored, yaws, LIDAR2EGO)
+        np.testing.assert_allclose(back, PLAN, atol=1e-9, err_msg=name)
+    # To the left is -x of the LiDAR, and +y of the ego car.
+    assert conventions.to_vad(PLAN, LIDAR2EGO).sum(axis=0)[0] < -5
+    assert conventions.to_bev_planner(PLAN, LIDAR2EGO).sum(axis=0)[1] > 5
+    stored = conventions.to_omnidrive(PLAN)
+    assert stored.shape == (1, 6, 3)
+    np.testing.assert_array_equal(conventions.from_omnidrive(stored), PLAN)
+
+
+def test_steps_of_occworld_are_alike_on_a_circle():
+    """Each frame sees the same step: that is why they must be turned."""
+    steps = conventions.to_occworld(PLAN, LIDAR2EGO)
+    np.testing.assert_allclose(steps, np.tile(steps[0], (6, 1)), atol=1e-9)
+
+
+def test_each_first_command_means_something_else():
+    first = [1, 0, 0]
+    word = conventions.command_of
+    assert word(first, conventions.VAD_COMMANDS) == 'right'
+    assert word(first, conventions.BEV_PLANNER_COMMANDS) == 'left'
+    assert word(0, conventions.OMNIDRIVE_COMMANDS) == 'left'
+    assert word([[0, 1, 0]], conventions.VAD_COMMANDS) == 'left'
+    assert word(np.int64(2), conventions.OMNIDRIVE_COMMANDS) == 'straight'
+    for wrong in ([1, 1, 0], 3, [1, 0]):
+        with pytest.raises(ValueError, match='one-hot'):
+            word(wrong, conventions.VAD_COMMANDS)
+
+
+def _pose(index: int) -> np.ndarray:
+    x, y, yaw = left_turn(np.array([float(index)]))[0]
+    quaternion = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+    return rigid_transform(quaternion, (x + 300, y + 700, 0)), quaternion
+
+
+def _entry(index: int, source: str) -> dict:
+    """A frame of an old info file with a car 10 m ahead, heading left."""
+    pose, quaternion = _pose(index)
+    plan = left_turn(np.arange(1.0, 7.0))
+    mounting = dict(
+        ego2global_translation=pose[:3, 3].tolist(),
+        ego2global_rotation=quaternion,
+    )
+    camera = dict(
+        data_path='samples/CAM_FRONT/log__CAM_FRONT__1.jpg',
+        cam_intrinsic=np.diag([1000.0, 1000.0, 1.0]),
+        sample_data_token='c',
+        timestamp=index * 500_000,
+        sensor2ego_translation=[1.5, 0.0, 1.5],
+        sensor2ego_rotation=[0.5, -0.5, 0.5, -0.5],
+        sensor2lidar_rotation=np.eye(3),
+        sensor2lidar_translation=np.zeros(3),
+        **mounting,
+    )
+    # In the LiDAR frame: y ahead, and left is -x, a yaw of pi.
+    box = [0.0, 10.0 - 0.94, -1.0, 4.5, 1.9, 1.6, np.pi]
+    velocity = [-2.0, 0.0]
+    if source == 'omnidrive':
+        box = [10.0, 0.0, 0.84, 4.5, 1.9, 1.6, np.pi / 2]
+        velocity = [0.0, 2.0]
+    elif source != 'mmdet3d':
+        box = [*box[:3], 1.9, 4.5, 1.6, -np.pi - np.pi / 2]
+    entry = dict(
+        lidar_path='samples/LIDAR_TOP/log__LIDAR_TOP__1.pcd.bin',
+        token=f'token-{index}',
+        scene_token='scene',
+        timestamp=index * 500_000,
+        sweeps=[],
+        cams=dict(CAM_FRONT=camera),
+        lidar2ego_translation=list(LIDAR_POSITION),
+        lidar2ego_rotation=LIDAR_TURN,
+        gt_boxes=np.array([box]),
+        gt_names=np.array(['car']),
+        gt_velocity=np.array([velocity]),
+        num_lidar_pts=np.array([5]),
+        num_radar_pts=np.array([0]),
+        valid_flag=np.array([True]),
+        **mounting,
+    )
+    offsets = conventions.to_vad(plan, LIDAR2EGO)
+    if source in ('vad', 'occworld'):
+        entry['gt_ego_fut_trajs'] = offsets.astype(np.float32)
+    elif source == 'bev-planner':
+        entry['gt_ego_fut_trajs'] = conventions.to_bev_planner(plan, LIDAR2EGO)
+    elif source == 'omnidrive':
+        entry['gt_planning'] = conventions.to_omnidrive(plan)
+        entry['can_bus'] = np.array(
+            [1, 0, 0, 0, 0.1, 0.2, 9.8, 0, 0, 0.6, 6.0, 0, 0]
+        )
+    return entry
+
+
+def write(path: Path, source: str, keep: range = range(FRAMES)) -> Path:
+    infos = [_entry(k, source) for k in keep]
+    if source == 'occworld':
+        for entry in infos:
+            del entry['scene_token']
+        infos = {'scene-0001': infos}
+    path.write_bytes(pickle.dumps(dict(infos=infos, metadata={})))
+    return path
+
+
+@pytest.mark.parametrize('source', SOURCES)
+def test_infos_of_each_project(tmp_path, source):
+    out = tmp_path / 'ours.pkl'
+    report = convert_foreign(write(tmp_path / 'x.pkl', source), source, out)
+    assert (report.samples, report.scenes) == (FRAMES, 1)
+    assert report.compared == (0 if source == 'mmdet3d' else FRAMES - 6)
+    assert report.largest_difference < 1e-3
+    infos = load_info_file(out)['data_list']
+    first = infos[0]
+    np.testing.assert_allclose(first['ego']['fut_poses'], PLAN, atol=1e-6)
+    assert first['ego']['fut_mask'].all()
+    assert first['meta_action']['direction'] == 'Turn Left'
+    assert [i['frame_idx'] for i in infos] == list(range(FRAMES))
+    for before, after in pairwise(infos):
+        assert before['next'] == after['token']
+        assert after['prev'] == before['token']
+    (box,) = first['instances']
+    expected = [0.0, 9.06, -1.0, 4.5, 1.9, 1.6]
+    np.testing.assert_allclose(box['bbox_3d'][:6], expected, atol=1e-6)
+    turned = np.exp(1j * (box['bbox_3d'][6] - np.pi))
+    assert abs(turned - 1) < 1e-6
+    np.testing.assert_allclose(box['velocity'], [-2.0, 0.0], atol=1e-6)
+    if source == 'omnidrive':
+        status = first['ego']['status']
+        assert (status['vx'], status['yaw_rate']) == (6.0, 0.6)
+        assert first['can_bus'][13] == 6.0
+
+
+@pytest.mark.parametrize(
+    ('source', 'taken_for'),
+    [('vad', 'bev-planner'), ('bev-planner', 'vad')],
+)
+def test_a_wrong_convention_shows(tmp_path, source, taken_for, capsys):
+    path = write(tmp_path / 'theirs.pkl', source)
+    out = tmp_path / 'ours.pkl'
+    report = convert_foreign(path, taken_for, out)
+    assert report.largest_difference > 5
+    arguments = ['convert', str(path), '--source', taken_for, '--out']
+    assert create_data.main([*arguments, str(out)]) == 0
+    assert 'Is --source right?' in capsys.readouterr().out
+
+
+def test_a_gap_in_time_stays_a_gap(tmp_path):
+    path = write(tmp_path / 'x.pkl', 'vad', [*range(3), *range(5, FRAMES)])
+    out = tmp_path / 'ours.pkl'
+    convert_foreign(path, 'vad', out)
+    infos = load_info_file(out)['data_list']
+    assert [i['frame_idx'] for i in infos] == [0, 1, 2, 5, 6, 7]
+    assert infos[2]['next'] == '' and infos[3]['prev'] == ''
+    assert infos[1]['ego']['fut_mask'].tolist() == [True] + [False] * 5
+
+
+def test_files_without_scenes_are_cut_at_leaps_of_time(tmp_path):
+    infos = [_entry(k, 'mmdet3d') for k in (*range(3), *range(9, 12))]
+    for entry in infos:
+        del entry['scene_token']
+    path = tmp_path / 'x.pkl'
+    path.write_bytes(pickle.dumps(dict(infos=infos, metadata={})))
+    out = tmp_path / 'ours.pkl'
+    assert convert_foreign(path, 'mmdet3d', out).scenes == 2
+    infos = load_info_file(out)['data_list']
+    assert [i['frame_idx'] for i in infos] == [0, 1, 2, 0, 1, 2]
+    assert len({i['scene_name'] for i in infos}) == 2
+
+
+def test_labels_are_found_by_token(tmp_path):
+    label = tmp_path / 'gts' / 'scene-0001' / 'token-2' / 'labels.npz'
+    label.parent.mkdir(parents=True)
+    label.write_bytes(b'')
+    path = write(tmp_path / 'x.pkl', 'vad')
+    out = tmp_path / 'ours.pkl'
+    report = convert_foreign(path, 'vad', out, tmp_path)
+    assert report.without_labels == FRAMES - 1
+    infos = load_info_file(out)['data_list']
+    assert infos[2]['occ_path'] == 'gts/scene-0001/token-2/labels.npz'
+
+
+def test_plain_files_of_mmdet3d_1_1_get_our_keys(tmp_path):
+    """The same frames in the old and in the new schema end up equal."""
+    old, new = tmp_path / 'old.pkl', tmp_path / 'new.pkl'
+    convert_foreign(write(tmp_path / 'x.pkl', 'mmdet3d'), 'mmdet3d', old)
+    expected = load_info_file(old)
+    theirs = [
+        *('token', 'timestamp', 'ego2global', 'images', 'lidar_points'),
+        *('instances', 'scene_token'),
+    ]
+    plain = [{k: info[k] for k in theirs} for info in expected['data_list']]
+    for info in plain:
+        # As some versions of mmdet3d store them.
+        for box in info['instances']:
+            box['num_lidar_pts'] = np.int64(box['num_lidar_pts'])
+            box['bbox_3d_isvalid'] = np.bool_(box['bbox_3d_isvalid'])
+    content = dict(metainfo=dict(CLASSES=('car',)), data_list=plain)
+    path = tmp_path / 'plain.pkl'
+    path.write_bytes(pickle.dumps(content))
+    convert_foreign(path, 'mmdet3d', new)
+    found = load_info_file(new)
+    assert found['metainfo']['info_version'] == '1.1'
+    for one, two in zip(
+        expected['data_list'], found['data_list'], strict=True
+    ):
+        # Poses, and what is measured on them, went through single precision.
+        for key in ('his_poses', 'fut_poses'):
+            np.testing.assert_allclose(
+                one['ego'].pop(key), two['ego'].pop(key), atol=1e-3
+            )
+        for info in (one, two):
+            del info['can_bus'], info['ego']['status']
+            # The last frames have no label.
+            (info['meta_action'] or {}).pop('confidence', None)
+        np.testing.assert_equal(one, two)
+
+
+class Foreign:
+    """A class that does not belong into an info file."""
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (dict(infos=[Foreign()]), 'only plain'),
+        (dict(data_list=[], metainfo={}), '--source mmdet3d'),
+        (dict(infos=[]), 'expected `infos` with frames'),
+        (dict(infos=[dict(token='a')]), 'lidar2ego_rotation'),
+    ],
+)
+def test_other_files_are_refused(tmp_path, capsys, content, message):
+    path = tmp_path / 'x.pkl'
+    path.write_bytes(pickle.dumps(content))
+    out = tmp_path / 'ours.pkl'
+    with pytest.raises(InfoFileError, match=message):
+        convert_foreign(path, 'vad', out)
+    arguments = ['convert', str(path), '--source', 'vad', '--out', str(out)]
+    assert create_data.main(arguments) == 1
+    assert capsys.readouterr().err.startswith('error: ')
+    assert not out.exists()

@@ -1,0 +1,112 @@
+"""Whether a file of nuScenes or Occ3D is there and can be read.
+
+Each function returns None, or one phrase that says what is wrong.
+"""
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmocc.structures import OccGrid
+from mmocc.structures.occ3d import FREE
+
+MISSING = 'is missing'
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_POINT_BYTES = 5 * 4  # x, y, z, intensity, ring in single precision
+_LABEL_ARRAYS = ('semantics', 'mask_lidar', 'mask_camera')
+
+
+def check_image(path: Path, size: tuple[int, int], decode: bool) -> str | None:
+    """Check an image.
+
+    Args:
+        path (Path): A JPEG file.
+        size (tuple[int, int]): Width and height that the tables say.
+        decode (bool): Whether to decode it; otherwise its first and last
+            bytes are looked at, which finds files that are cut off.
+    """
+    if not path.is_file():
+        return MISSING
+    if not decode:
+        with path.open('rb') as file:
+            start = file.read(len(_JPEG_START))
+            file.seek(max(path.stat().st_size - len(_JPEG_END), 0))
+            end = file.read()
+        if start != _JPEG_START:
+            return 'is not a JPEG file'
+        return None if end == _JPEG_END else 'is cut off'
+    image = cv2.imread(str(path))
+    if image is None:
+        return 'cannot be decoded'
+    got = image.shape[1], image.shape[0]
+    if got != tuple(size):
+        return f'has {got[0]} x {got[1]} pixels, the tables say {size}'
+    return None
+
+
+def check_points(path: Path, read: bool) -> str | None:
+    """Check a LiDAR file; with ``read``, that its numbers are finite."""
+    if not path.is_file():
+        return MISSING
+    length = path.stat().st_size
+    if not length or length % _POINT_BYTES:
+        return (
+            f'has {length} bytes, expected a multiple of {_POINT_BYTES} '
+            '(x, y, z, intensity, ring); it may be cut off'
+        )
+    if read and not np.isfinite(read_points(path)).all():
+        return 'holds numbers that are not finite'
+    return None
+
+
+def read_points(path: Path) -> np.ndarray:
+    """Points (N, 5) of a LiDAR file."""
+    return np.fromfile(path, dtype=np.float32).reshape(-1, 5)
+
+
+def check_label(path: Path, read: bool) -> str | None:
+    """Check an Occ3D label; with ``read``, its arrays as well."""
+    if not path.is_file():
+        return MISSING
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError) as error:
+        return f'cannot be opened ({error})'
+    absent = [n for n in _LABEL_ARRAYS if f'{n}.npy' not in names]
+    if absent:
+        return f'lacks the arrays {absent}'
+    return _check_arrays(path) if read else None
+
+
+def _check_arrays(path: Path) -> str | None:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in _LABEL_ARRAYS}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        return f'cannot be read ({error})'
+    shape = OccGrid().shape
+    for name, array in arrays.items():
+        most = FREE if name == 'semantics' else 1
+        if array.shape != shape:
+            return f'{name} has the shape {array.shape}, expected {shape}'
+        if array.min() < 0 or array.max() > most:
+            return (
+                f'{name} holds {array.min()} to {array.max()}, expected 0 to '
+                f'{most}'
+            )
+    return None
+
+
+def check_json(path: Path) -> str | None:
+    """Check that a file is JSON."""
+    if not path.is_file():
+        return MISSING
+    try:
+        json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, OSError) as error:
+        return f'is not valid JSON ({error})'
+    return None

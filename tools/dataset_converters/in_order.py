@@ -1,0 +1,58 @@
+"""Run a function over many tasks on several processes, results in order."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Task = TypeVar('Task')
+Result = TypeVar('Result')
+# Tasks that wait for each worker; bounds the memory of the queue.
+_QUEUED = 2
+_ORPHAN_CHECK = 0.5  # s between two looks at the parent
+
+
+def _leave_with(parent: int) -> None:
+    """End this worker when its parent was killed: nobody waits for it."""
+    while os.getppid() == parent:
+        time.sleep(_ORPHAN_CHECK)
+    os._exit(1)
+
+
+def _start_worker(parent: int) -> None:
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def in_order(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[Result]:
+    """Yield ``function(task)`` for each task, few tasks at a time.
+
+    Args:
+        function (Callable): Of one task; importable by name.
+        tasks (Iterable): Made one by one, as workers become free.
+        workers (int): Processes; 1 and less stay in this one.
+    """
+    tasks = iter(tasks)
+    if workers <= 1:
+        yield from map(function, tasks)
+        return
+    with ProcessPoolExecutor(
+        workers, initializer=_start_worker, initargs=(os.getpid(),)
+    ) as pool:
+        running = [
+            pool.submit(function, task)
+            for task in islice(tasks, workers * _QUEUED)
+        ]
+        try:
+            while running:
+                yield running.pop(0).result()
+                running.extend(
+                    pool.submit(function, task) for task in islice(tasks, 1)
+                )
+        finally:
+            for future in running:
+                future.cancel()

@@ -1,0 +1,80 @@
+"""Finished scenes of a conversion, so that a killed run can go on.
+
+The name of a scene's file holds a digest of all that it was made from: other
+options or changed input never meet an old result.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from dataset_converters.plain_pickle import write_info_file
+from mmocc.utils.info_file import InfoFileError, load_info_file
+
+# Raise it when the content of info files changes.
+FORMAT = 1
+_DIGEST_LETTERS = 20
+
+
+def stamp(path: Path) -> str:
+    """What tells a version of a file from another: name, size, time."""
+    try:
+        status = path.stat()
+    except OSError:
+        return f'{path} absent'
+    return f'{path} {status.st_size} {status.st_mtime_ns}'
+
+
+def digest(parts: Iterable[object]) -> str:
+    """Letters that change with any of the parts (by their ``repr``)."""
+    total = hashlib.sha256(str(FORMAT).encode())
+    for part in parts:
+        total.update(repr(part).encode())
+    return total.hexdigest()[:_DIGEST_LETTERS]
+
+
+class SceneStore:
+    """Scenes by name and digest in a folder.
+
+    Args:
+        folder (Path): Made when the first scene is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def _path(self, name: str, key: str) -> Path:
+        return self.folder / f'{name}.{key}.pkl'
+
+    def find(self, name: str, key: str) -> Path | None:
+        """The file of a scene that an earlier run finished, or None."""
+        path = self._path(name, key)
+        return path if path.is_file() else None
+
+    def keep(
+        self, name: str, key: str, facts: dict, infos: list[dict]
+    ) -> Path:
+        """Write a scene, whole or not at all."""
+        path = self._path(name, key)
+        write_info_file(dict(metainfo=facts, data_list=infos), path)
+        return path
+
+    @staticmethod
+    def read(path: Path) -> tuple[dict, list[dict]]:
+        """Facts and infos of a scene.
+
+        Raises:
+            InfoFileError: The file is damaged; it is deleted, so that the
+                next run makes it again.
+        """
+        try:
+            content = load_info_file(path)
+        except InfoFileError:
+            path.unlink(missing_ok=True)
+            raise
+        return content['metainfo'], content['data_list']
+
+    def clear(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)

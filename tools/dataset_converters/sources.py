@@ -1,0 +1,41 @@
+"""Where each part of a data root comes from, for messages."""
+
+_NUSCENES = 'https://www.nuscenes.org/nuscenes#download'
+SOURCES = {
+    'tables': (
+        f'download the metadata of that version from {_NUSCENES} and unpack '
+        'it there, or make synthetic data with '
+        'tools/create_synthetic_nuscenes.py'
+    ),
+    'samples': (
+        'unpack the "keyframe blobs" (file blobs) of that version from '
+        f'{_NUSCENES} in the data root'
+    ),
+    'sweeps': (
+        f'unpack the "sweep blobs" (file blobs) from {_NUSCENES} in the data '
+        'root; the models here do without them'
+    ),
+    'map': (
+        f'get the map expansion (v1.3) from {_NUSCENES} and unpack it in '
+        'maps/; without it directions come from the path alone'
+    ),
+    'can-bus': (
+        f'get the CAN bus expansion from {_NUSCENES} and unpack it in the '
+        'data root; without it the ego status comes from poses'
+    ),
+    'occ3d': (
+        'get gts.tar.gz of Occ3D-nuScenes from '
+        'https://tsinghua-mars-lab.github.io/Occ3D/ and unpack it in the '
+        'data root'
+    ),
+    'qa': (
+        'get the question files from '
+        'https://github.com/qiantianwen/NuScenes-QA and put them in '
+        'NuScenes_QA/ of the data root'
+    ),
+    'omnidrive': (
+        'get data_nusc.zip from the releases of '
+        'https://github.com/NVlabs/OmniDrive and give the folder that holds '
+        'conv/, desc/, vqa/ and keywords/'
+    ),
+}
