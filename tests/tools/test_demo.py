@@ -137,7 +137,8 @@ def write_results(folder, demo):
             forecasting={
                 f'{name}/{mask}': {f'mIoU_{t}': value for t in horizons}
                 for name, value in (
-                    ('forecast', 7.5), ('moved_copy', 8.5), ('copy', 6.5),
+                    ('forecast', 7.5), ('moved_copy', 8.5),
+                    ('own_moved_copy', 7.0), ('copy', 6.5),
                 )
                 for mask in ('camera', 'all')
             },

@@ -69,8 +69,10 @@ def test_a_still_world_is_forecast_by_moving_the_present(diagnose):
         [np.roll(present, -step, axis=0) for step in range(1, 7)]
     )
     rows = diagnose.Rows()
-    rows.add_forecast(present, future, poses, frame(future))
-    rows.add_forecast(present, future, poses, frame(future, valid=False))
+    rows.add_forecast(present, future, dict(moved_copy=poses), frame(future))
+    rows.add_forecast(
+        present, future, dict(moved_copy=poses), frame(future, valid=False)
+    )
     assert rows.windows == 1
     scores = rows.forecasting()
     assert scores['forecast/all']['mIoU_avg'] == pytest.approx(100)
@@ -119,6 +121,7 @@ def test_the_whole_command(diagnose, repository, tmp_path, monkeypatch):
         'plan', 'anchor_oracle', 'anchor_oracle_zero_step', 'zero_step',
         'random_winner', 'ego_mlp', 'constant_velocity',
     }  # fmt: skip
+    assert 'own_moved_copy/camera' in report['forecasting']
     best = report['planning']['anchor_oracle_zero_step']['L2_mean_avg']
     assert best <= report['planning']['zero_step']['L2_mean_avg']
 

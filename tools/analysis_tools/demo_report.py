@@ -176,6 +176,10 @@ PLANNERS = (
 FORECASTERS = (
     ('forecast', 'the model'),
     ('moved_copy', 'present prediction, moved by the true ego motion'),
+    (
+        'own_moved_copy',
+        'present prediction, moved by the predicted ego motion',
+    ),
     ('copy', 'present prediction, left where it is'),
 )
 

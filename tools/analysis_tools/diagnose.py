@@ -6,7 +6,8 @@ Plans, L2 in metres: the model's; with the anchor nearest to the truth, with
 any anchor, and with anchors as they are (errors of scoring and of denoising
 apart); an MLP on the ego status alone, fitted on train; constant velocity.
 Forecasts, mIoU at 1, 2 and 3 s: the model's, its present prediction left where
-it is, and moved by the ego motion that really follows, which no model knows.
+it is, moved by the ego motion that the forecast itself expects, and moved by
+that which really follows, which no model knows.
 """
 
 import argparse
@@ -104,21 +105,28 @@ class Rows:
         self,
         present: np.ndarray,
         future: np.ndarray,
-        poses: np.ndarray,
+        poses: dict[str, np.ndarray],
         sample: OccDataSample,
     ) -> None:
-        """The present grid and T future ones of a frame with all labels."""
+        """A frame with all labels: its present grid and T future ones.
+
+        ``poses`` are (T, 3), by the name of what moves the present by them.
+        """
         label = sample.gt_occ
         if not label.future_valid.all():
             return
         self.windows += 1
         truth = label.future_semantics.cpu().numpy()
         seen = label.future_mask_camera.cpu().numpy()
-        for name, grids in (
-            ('forecast', future),
-            ('copy', copy_and_paste(present, len(truth))),
-            ('moved_copy', moved_copy(present, poses, OccGrid())),
-        ):
+        forecasts = dict(
+            forecast=future,
+            copy=copy_and_paste(present, len(truth)),
+            **{
+                name: moved_copy(present, each, OccGrid())
+                for name, each in poses.items()
+            },
+        )
+        for name, grids in forecasts.items():
             for mask_name, masks in (('camera', seen), ('all', None)):
                 self.histograms[name, mask_name] += np.stack(
                     [
@@ -187,13 +195,16 @@ def measure(cfg: Config, weights: str, seed: int) -> Rows:
         samples = batch['data_samples']
         found = model.diagnose(batch['inputs'], samples, seed)
         rows.add_plans(found.plans, samples)
-        for sample, present, future in zip(
-            samples, found.present, found.future, strict=True
+        for sample, present, future, expected in zip(
+            samples, found.present, found.future, found.poses, strict=True
         ):
             rows.add_forecast(
                 present.cpu().numpy(),
                 future.cpu().numpy(),
-                poses[sample.token],
+                dict(
+                    own_moved_copy=expected.cpu().numpy(),
+                    moved_copy=poses[sample.token],
+                ),
                 sample,
             )
     return rows

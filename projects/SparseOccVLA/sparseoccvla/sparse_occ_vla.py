@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmocc.models.bridges import greedy_decode
 from mmocc.models.detectors.base_vla import BaseVLA
+from mmocc.models.forecasters.occ_forecaster import Forecast
 from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
 from mmocc.models.planners.anchor_set import gt3s_command
 from mmocc.models.planners.condition_memory import ConditionExtras
@@ -43,11 +44,14 @@ class Diagnosis(NamedTuple):
             :meth:`AnchorDiffusionPlanner.diagnose`.
         present (Tensor): (B, X, Y, Z) class ids of now.
         future (Tensor): (B, T, X, Y, Z), each in its own ego frame.
+        poses (Tensor): (B, T, 3) x, y, yaw that the forecast expects of the
+            car, in the ego frame of now.
     """
 
     plans: dict[str, Tensor]
     present: Tensor
     future: Tensor
+    poses: Tensor
 
 
 @MODELS.register_module()
@@ -238,10 +242,15 @@ class SparseOccVLA(BaseVLA):
             self._extras(out, data_samples),
             seed,
         )
+        forecast = self._roll_out(scene, out, data_samples)
+        poses = torch.cat(
+            [forecast.displacements, forecast.turns[..., None]], dim=-1
+        )
         return Diagnosis(
             plans,
             self.decoder(scene.layers[-1]),
-            self._future_grids(scene, out, data_samples),
+            self._future_grids(forecast),
+            poses.cumsum(dim=1),
         )
 
     def see(
@@ -372,20 +381,23 @@ class SparseOccVLA(BaseVLA):
         data_samples: list[OccDataSample],
     ) -> None:
         """Add ``future_semantics`` (T, X, Y, Z) to ``pred_occ``."""
-        grids = self._future_grids(scene, out, data_samples)
+        grids = self._future_grids(self._roll_out(scene, out, data_samples))
         for sample, grid in zip(data_samples, grids, strict=True):
             sample.pred_occ.set_field(grid, 'future_semantics')
 
-    def _future_grids(
+    def _roll_out(
         self,
         scene: SparseOccFeatures,
         out: SparseBridgeOutput | None,
         data_samples: list[OccDataSample],
-    ) -> Tensor:
-        """Forecasts (B, T, X, Y, Z), each in its own ego frame."""
-        forecast = self.forecaster.predict(
+    ) -> Forecast:
+        """All steps to come."""
+        return self.forecaster.predict(
             scene, out and out.queries, data_samples
         )
+
+    def _future_grids(self, forecast: Forecast) -> Tensor:
+        """Forecasts (B, T, X, Y, Z), each in its own ego frame."""
         return torch.stack(
             [self.decoder(points) for points in forecast.point_sets], dim=1
         )
