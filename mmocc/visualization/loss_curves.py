@@ -123,7 +123,13 @@ def loss_curves(
         plot.set_xlabel('iteration')
         plot.grid(alpha=0.3)
         plot.spines[['top', 'right']].set_visible(False)
-        plot.legend(frameon=False, fontsize=9)
+        # Beside the curves, which may be many.
+        plot.legend(
+            frameon=False,
+            fontsize=8,
+            loc='center left',
+            bbox_to_anchor=(1.0, 0.5),
+        )
     figure.tight_layout()
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
