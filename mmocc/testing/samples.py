@@ -30,7 +30,7 @@ _CAMERA_HEIGHT = 1.5
 # Ego axes of a camera that looks ahead: x right, y down, z forward.
 _LOOK_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 # mmdet3d's classes in its order, and a nuScenes category of each.
-_BOX_CATEGORIES = {
+BOX_CATEGORIES = {
     'car': 'vehicle.car',
     'truck': 'vehicle.truck',
     'trailer': 'vehicle.trailer',
@@ -180,7 +180,7 @@ def wrap_infos(infos: list[dict]) -> dict:
     return {
         'metainfo': {
             'categories': {
-                name: label for label, name in enumerate(_BOX_CATEGORIES)
+                name: label for label, name in enumerate(BOX_CATEGORIES)
             },
             'dataset': 'nuscenes',
             'version': 'v1.0-mini',
@@ -224,7 +224,7 @@ def _make_ego(frame_idx: int, num_frames: int, speed: float) -> dict:
 
 
 def _make_instance(rng: np.random.Generator, scene: int) -> dict:
-    label = int(rng.integers(len(_BOX_CATEGORIES)))
+    label = int(rng.integers(len(BOX_CATEGORIES)))
     steps = np.arange(1, NUM_FUTURE + 1)
     return {
         'bbox_label': label,
@@ -235,7 +235,7 @@ def _make_instance(rng: np.random.Generator, scene: int) -> dict:
         'num_radar_pts': 2,
         'bbox_3d_isvalid': True,
         'instance_token': f'instance-{scene}',
-        'category_name': list(_BOX_CATEGORIES.values())[label],
+        'category_name': list(BOX_CATEGORIES.values())[label],
         'fut_box': np.stack(
             [10.0 + steps, -3.0 + 0.0 * steps, 0.1 * steps], axis=-1
         ),

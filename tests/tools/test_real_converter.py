@@ -24,25 +24,14 @@ from dataset_converters.own_cameras import (
 )
 from dataset_converters.rigid import invert, rotation_matrix
 from mmocc.datasets import NuScenesOccDataset
+from mmocc.testing import BOX_CATEGORIES
 from mmocc.utils.info_file import load_info_file
 
 SCENE, SIZE = 'scene-0061', (1600, 900)
 # mmdet3d stores single precision of poses that are kilometres long.
 METRES, PIXELS = 2e-3, 0.5
-CATEGORIES = {
-    'car': 'vehicle.car',
-    'truck': 'vehicle.truck',
-    'trailer': 'vehicle.trailer',
-    'bus': 'vehicle.bus.rigid',
-    'construction_vehicle': 'vehicle.construction',
-    'bicycle': 'vehicle.bicycle',
-    'motorcycle': 'vehicle.motorcycle',
-    'pedestrian': 'human.pedestrian.adult',
-    'traffic_cone': 'movable_object.trafficcone',
-    'barrier': 'movable_object.barrier',
-    # No detection class: label -1, the last of this list.
-    'ignored': 'animal',
-}
+# No detection class: label -1, the last of this list.
+CATEGORIES = {**BOX_CATEGORIES, 'ignored': 'animal'}
 
 
 @pytest.fixture(scope='module')

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_converters.can_bus import load_can_bus
+from dataset_converters.nuscenes_converter import map_path
 from dataset_converters.nuscenes_scene import SceneInputs, convert_scene
 from dataset_converters.nuscenes_tables import NuScenesTables, SceneRecord
 from mmocc.annotation import (
@@ -28,9 +29,7 @@ def label_frames(root: Path, version: str) -> dict[str, dict | None]:
     """
     tables = NuScenesTables(root, version, max_sweeps=0)
     maps = {
-        location: RoadMap.from_json(
-            root / 'maps' / 'expansion' / f'{location}.json'
-        )
+        location: RoadMap.from_json(map_path(root, location))
         for location in sorted({tables.location(s) for s in tables.scenes})
     }
     labels: dict[str, dict | None] = {}

@@ -1,29 +1,17 @@
 """Run a function over many tasks on several processes, results in order."""
 
 import os
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from mmocc.utils.orphan import leave_with
+
 Task = TypeVar('Task')
 Result = TypeVar('Result')
 # Tasks that wait for each worker; bounds the memory of the queue.
 _QUEUED = 2
-_ORPHAN_CHECK = 0.5  # s between two looks at the parent
-
-
-def _leave_with(parent: int) -> None:
-    """End this worker when its parent was killed: nobody waits for it."""
-    while os.getppid() == parent:
-        time.sleep(_ORPHAN_CHECK)
-    os._exit(1)
-
-
-def _start_worker(parent: int) -> None:
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
 
 def in_order(
@@ -41,7 +29,7 @@ def in_order(
         yield from map(function, tasks)
         return
     with ProcessPoolExecutor(
-        workers, initializer=_start_worker, initargs=(os.getpid(),)
+        workers, initializer=leave_with, initargs=(os.getpid(),)
     ) as pool:
         running = [
             pool.submit(function, task)

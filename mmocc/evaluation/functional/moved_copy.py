@@ -37,7 +37,9 @@ def moved_copy(
             'a pose is NaN or infinite; leave out frames whose future is '
             'not known'
         )
-    centres = grid.centres()[:, :, :1]  # the car stays on its plane
+    # The car stays on its plane, so one layer tells where all come from.
+    layer = np.stack(np.indices((*grid.shape[:2], 1)), axis=-1)
+    centres = grid.to_metres(layer)
     copies = np.full((len(poses), *grid.shape), FREE, dtype=present.dtype)
     for copy, (x, y, yaw) in zip(copies, poses, strict=True):
         cos, sin = np.cos(yaw), np.sin(yaw)
@@ -50,6 +52,6 @@ def moved_copy(
             axis=-1,
         )
         index, inside = grid.to_index(seen_from_now)
-        i, j = index[inside][:, 0], index[inside][:, 1]
+        i, j, _ = index[inside].T
         copy[inside[:, :, 0]] = present[i, j]
     return copies
