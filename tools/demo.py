@@ -1,32 +1,24 @@
 """The whole life of tiny OccVLA and SparseOccVLA, from no data to a report.
 
-Makes the synthetic mini set, trains both models through their stages,
-evaluates them beside baselines and controls, predicts on one frame and writes
-work_dirs/demo/report.md with pictures. A step whose command, config and
-predecessors have not changed is not run again.
+Makes the synthetic mini set, trains both models through their stages side by
+side, evaluates them beside baselines and controls, predicts on one frame and
+writes work_dirs/demo/report.md with pictures. A step whose command, config
+and predecessors have not changed is not run again.
 
     python tools/demo.py
     python tools/demo.py --seed 1 --work-dir work_dirs/demo_seed1
 """
 
 import argparse
-import hashlib
-import json
 import os
-import resource
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from analysis_tools.demo_report import write_report
+from misc.step_runner import ROOT, Step, StepFailedError, StepRunner
 from mmengine.config import Config
 
-from mmocc.utils.atomic import atomic_open
-
-ROOT = Path(__file__).resolve().parents[1]
 OCCVLA = 'projects/OccVLA/configs/occvla/occvla_tiny'
 SPARSE = 'projects/SparseOccVLA/configs/sparseoccvla/sparseoccvla_tiny'
 VQVAE_CONFIG = 'configs/occworld_vqvae/occworld-vqvae_tiny_synthetic.py'
@@ -55,33 +47,6 @@ SPARSE_TRAININGS = {
 SHOWN_FRAME = 6
 # Iterations between points of the loss curves.
 LOG_INTERVAL = 10
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command of the demo.
-
-    Attributes:
-        title (str): For people.
-        command (list[str]): Arguments of the Python interpreter.
-        config (str): Config file that the result depends on, if any.
-        record (Path, optional): File that remembers the step for all work
-            folders; None for that of the work folder.
-    """
-
-    title: str
-    command: list[str]
-    config: str = ''
-    record: Path | None = None
-
-    def fingerprint(self, before: str) -> str:
-        """Changes when the step, its config or a step before changes."""
-        digest = hashlib.sha256(before.encode())
-        digest.update(' '.join(self.command).encode())
-        if self.config:
-            text = Config.fromfile(ROOT / self.config).pretty_text
-            digest.update(text.encode())
-        return digest.hexdigest()
 
 
 def parse_args() -> argparse.Namespace:
@@ -114,7 +79,7 @@ class ModelSteps:
         folder (str): Of the model, below the work folder.
         trainings (dict): Title and config of each training, by short name,
             in order; the last one's model is tested.
-        options (Sequence[str]): For every training and test.
+        test_options (Sequence[str]): Config options of every test.
     """
 
     def __init__(
@@ -122,15 +87,16 @@ class ModelSteps:
         args: argparse.Namespace,
         folder: str,
         trainings: dict[str, tuple[str, str]],
-        options: Sequence[str] = (),
+        test_options: Sequence[str] = (),
     ) -> None:
         self.work = args.work_dir / folder
         self.data, self.seed = args.data, args.seed
         self.trainings = trainings
-        self.options = list(options)
-        self.name = list(trainings.values())[-1][0].split()[0]
-        self.config = list(trainings.values())[-1][1]
-        self.weights = self.last(list(trainings)[-1])
+        self.test_options = test_options
+        *_, last = trainings
+        title, self.config = trainings[last]
+        self.name = title.split()[0]
+        self.weights = self.last(last)
 
     def last(self, name: str) -> str:
         """The final checkpoint of a training."""
@@ -150,7 +116,7 @@ class ModelSteps:
             f'train_dataloader.dataset.data_root={self.data}/',
             f'val_dataloader.dataset.data_root={self.data}/',
             f'test_dataloader.dataset.data_root={self.data}/',
-            *self.options, *options,
+            *options,
         ]  # fmt: skip
         return Step(title, command, config)
 
@@ -164,7 +130,7 @@ class ModelSteps:
             '--cfg-options', 'default_hooks.progress.type=ProgressBarHook',
             f'default_hooks.progress.name={title}',
             f'test_dataloader.dataset.data_root={self.data}/',
-            *self.options, *options,
+            *self.test_options, *options,
         ]  # fmt: skip
         return Step(title, command, self.config)
 
@@ -181,28 +147,35 @@ class ModelSteps:
                 ['tools/infer.py', self.config, self.weights,
                  '--infos', infos, '--data-root', str(self.data),
                  '--index', str(SHOWN_FRAME), '--out', f'{self.work}/frame',
-                 *(['--cfg-options', *self.options] if self.options else [])],
+                 *(['--cfg-options', *self.test_options]
+                   if self.test_options else [])],
             ),
         ]  # fmt: skip
 
 
-def plan_steps(args: argparse.Namespace) -> list[Step]:
-    """All steps in order."""
+def plan_chains(
+    args: argparse.Namespace,
+) -> tuple[list[Step], dict[str, list[Step]]]:
+    """What makes the data, and the life of each model, by its name."""
     control = args.work_dir / 'control_infos.pkl'
     infos = f'{args.data}/nuscenes_infos_occ_val.pkl'
-    return [
-        *data_steps(args, infos, control),
-        *occvla_steps(args, infos, control),
-        *sparseoccvla_steps(args, infos, control),
-    ]
+    models = {
+        'OccVLA': occvla_steps(args, infos, control),
+        'SparseOccVLA': sparseoccvla_steps(args, infos, control),
+    }
+    return data_steps(args, infos, control), models
+
+
+def data_record(args: argparse.Namespace) -> Path:
+    """Remembers what is made of data: seeds and work folders share it."""
+    return args.data.with_name(f'{args.data.name}.steps.json')
 
 
 def data_steps(
     args: argparse.Namespace, infos: str, control: Path
 ) -> list[Step]:
     """What both models need."""
-    # Seeds and work folders share the data.
-    record = args.data.with_name(f'{args.data.name}.steps.json')
+    record = data_record(args)
     return [
         Step(
             'synthetic nuScenes',
@@ -252,26 +225,26 @@ def sparseoccvla_steps(
 ) -> list[Step]:
     """SparseOccVLA's life."""
     anchors = f'{args.data}/anchors_18_train.npz'
-    model = ModelSteps(args, 'sparseoccvla', SPARSE_TRAININGS)
-    with_anchors = f'model.planner.anchors.file={anchors}'
-    fit = Step(
-        'anchors',
-        ['tools/fit_anchors.py',
-         f'{args.data}/nuscenes_infos_occ_train.pkl', '--out', anchors],
-        record=args.data.with_name(f'{args.data.name}.steps.json'),
-    )  # fmt: skip
-    stages = [
+    model = ModelSteps(
+        args,
+        'sparseoccvla',
+        SPARSE_TRAININGS,
+        # The checkpoint holds the anchors.
+        test_options=['model.planner.anchors.file=None'],
+    )
+    return [
+        Step(
+            'anchors',
+            ['tools/fit_anchors.py',
+             f'{args.data}/nuscenes_infos_occ_train.pkl', '--out', anchors],
+            record=data_record(args),
+        ),
         model.train('stage1'),
         model.train('stage2', f'load_from={model.last("stage1")}'),
         model.train(
-            'stage3', f'load_from={model.last("stage2")}', with_anchors
+            'stage3', f'load_from={model.last("stage2")}',
+            f'model.planner.anchors.file={anchors}',
         ),
-    ]
-    # The checkpoint holds the anchors.
-    model.options.append('model.planner.anchors.file=None')
-    return [
-        fit,
-        *stages,
         *model.test_all(infos, control),
         Step(
             'SparseOccVLA, part by part',
@@ -282,77 +255,16 @@ def sparseoccvla_steps(
     ]  # fmt: skip
 
 
-def run_steps(steps: list[Step], work_dir: Path) -> list[dict]:
-    """Run what is not up to date; say how long each step took.
-
-    Args:
-        steps (list[Step]): In order; each depends on all before it.
-        work_dir (Path): Keeps logs, and the records of steps that keep none
-            of their own.
-
-    Returns:
-        list[dict]: ``title``, ``wall_s``, ``cpu_s`` and ``peak_gb`` (the
-        largest process) of each step, from now or from the run that made it.
-    """
-    fingerprint, records = '', []
-    for number, step in enumerate(steps, start=1):
-        record_file = step.record or work_dir / 'steps.json'
-        done = {}
-        if record_file.exists():
-            done = json.loads(record_file.read_text())
-        fingerprint = step.fingerprint(fingerprint)
-        heading = f'[{number}/{len(steps)}] {step.title}'
-        if done.get(step.title, {}).get('fingerprint') != fingerprint:
-            print(heading, flush=True)
-            done[step.title] = dict(
-                run_step(step, work_dir), fingerprint=fingerprint
-            )
-            with atomic_open(record_file, 'w') as file:
-                json.dump(done, file, indent=2)
-        else:
-            print(f'{heading}: up to date', flush=True)
-        records.append(dict(title=step.title, **done[step.title]))
-    return records
-
-
-def run_step(step: Step, work_dir: Path) -> dict:
-    """Run one step; its output goes to a log file, its bars to the screen."""
-    log = work_dir / 'logs' / f'{step.title.replace(" ", "_")}.log'
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = dict(
-        os.environ, PYTHONPATH=str(ROOT), PYTHONWARNINGS='ignore'
-    )
-    wall, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    with open(log, 'w') as out:
-        code = subprocess.run(
-            [sys.executable, *step.command],
-            cwd=ROOT,
-            env=environment,
-            stdout=out,
-            check=False,
-        ).returncode
-    if code:
-        tail = log.read_text().splitlines()[-15:]
-        sys.exit(
-            '\n'.join(tail) + f'\nstep "{step.title}" ended with status '
-            f'{code}; its log is {log}'
-        )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return dict(
-        wall_s=time.time() - wall,
-        cpu_s=after.ru_utime
-        + after.ru_stime
-        - before.ru_utime
-        - before.ru_stime,
-        # Of the largest process so far, in KiB on Linux.
-        peak_gb=after.ru_maxrss * 1024 / 1e9,
-    )
-
-
 def main() -> None:
     args = parse_args()
     args.work_dir.mkdir(parents=True, exist_ok=True)
-    records = run_steps(plan_steps(args), args.work_dir)
+    data, models = plan_chains(args)
+    runner = StepRunner(args.work_dir)
+    try:
+        records = runner.run({'data': data})
+        records += runner.run(models, before=records[-1]['fingerprint'])
+    except StepFailedError as error:
+        sys.exit(str(error))
     report = write_report(args.work_dir, args.data, args.seed, records)
     print(f'report: {report}')
 

@@ -1,6 +1,5 @@
-"""The demo's book-keeping: what runs, what is reused, what a failure says."""
+"""The demo: its commands, and what its report says."""
 
-import dataclasses
 import json
 import sys
 
@@ -13,14 +12,14 @@ def demo(load_tool, repository, monkeypatch):
     return load_tool('demo.py')
 
 
-def write_step(demo, title, path, text):
-    code = f'open({str(path)!r}, "a").write({text!r})'
-    return demo.Step(title, ['-c', code])
+def all_steps(demo):
+    data, models = demo.plan_chains(demo.parse_args())
+    return [*data, *models['OccVLA'], *models['SparseOccVLA']]
 
 
 def test_every_command_of_the_demo_exists(demo, repository, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['demo.py', '--seed', '3'])
-    steps = demo.plan_steps(demo.parse_args())
+    steps = all_steps(demo)
     assert len({step.title for step in steps}) == len(steps)
     for step in steps:
         assert (repository / step.command[0]).is_file(), step.title
@@ -31,41 +30,9 @@ def test_every_command_of_the_demo_exists(demo, repository, monkeypatch):
     assert all('randomness.seed=3' in s.command for s in training)
 
 
-def test_a_second_run_reuses_what_has_not_changed(demo, tmp_path):
-    out = tmp_path / 'out.txt'
-    steps = [write_step(demo, n, out, n[-1]) for n in ('step a', 'step b')]
-    demo.run_steps(steps, tmp_path)
-    assert out.read_text() == 'ab'
-    records = demo.run_steps(steps, tmp_path)
-    assert out.read_text() == 'ab'
-    assert all(record['wall_s'] > 0 for record in records)
-    # A changed step runs again, and so does all that follows it.
-    steps[0] = write_step(demo, 'step a', out, 'A')
-    demo.run_steps(steps, tmp_path)
-    assert out.read_text() == 'abAb'
-
-
-def test_work_folders_share_a_step_with_a_record_of_its_own(demo, tmp_path):
-    out, first, second = (tmp_path / n for n in ('out.txt', 'one', 'two'))
-    step = write_step(demo, 'data', out, 'x')
-    step = dataclasses.replace(step, record=tmp_path / 'data.steps.json')
-    for work_dir in (first, second):
-        work_dir.mkdir()
-        demo.run_steps([step], work_dir)
-    assert out.read_text() == 'x'
-    assert not (second / 'steps.json').exists()
-
-
-def test_a_failure_names_step_and_log_and_is_not_recorded(demo, tmp_path):
-    step = demo.Step('broken', ['-c', 'print("why"); raise SystemExit(3)'])
-    with pytest.raises(SystemExit, match='"broken" ended with status 3'):
-        demo.run_steps([step], tmp_path)
-    assert not (tmp_path / 'steps.json').exists()
-
-
 def test_steps_do_not_write_where_others_do(demo, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['demo.py'])
-    steps = demo.plan_steps(demo.parse_args())
+    steps = all_steps(demo)
     places = [
         step.command[step.command.index(option) + 1]
         for step in steps
@@ -149,7 +116,12 @@ def write_results(folder, demo):
 
 def test_the_report_prints_misses_as_misses(demo, tmp_path):
     write_results(tmp_path, demo)
-    records = [dict(title='stage 1', wall_s=60.0, cpu_s=90.0, peak_gb=1.0)]
+    cost = dict(cpu_s=90.0, peak_gb=1.0)
+    records = [
+        dict(cost, chain='data', title='making', wall_s=30.0),
+        dict(cost, chain='OccVLA', title='stage 1', wall_s=60.0),
+        dict(cost, chain='SparseOccVLA', title='stage 1', wall_s=90.0),
+    ]
     report = demo.write_report(tmp_path, tmp_path, 0, records).read_text()
     lines = report.splitlines()
     occvla, sparse = (x for x in lines if 'in the camera mask | 50' in x)
@@ -168,6 +140,8 @@ def test_the_report_prints_misses_as_misses(demo, tmp_path):
     assert '6.00' in again and '**missed**' in again
     assert '| nearest anchor, denoised | 2.00 | 2.00 |' in report
     assert '| stage 1 | 1.0 | 1.5 | 1.0 |' in report
+    # Side by side: the longer one counts.
+    assert '| **from start to end** | **2.0** | **4.5** | |' in report
     assert '> yes' in report
     for folder in ('occvla', 'sparseoccvla'):
         assert f'({folder}/loss_stage2.png)' in report

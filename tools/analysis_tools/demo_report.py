@@ -1,6 +1,7 @@
 """The page that the demo ends in: figures beside baselines, and pictures."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -391,7 +392,7 @@ def draw_curves(work_dir: Path, page: ModelPage) -> dict[str, str]:
 
 
 def _cost_lines(records: Sequence[Mapping]) -> list[str]:
-    """Minutes and memory of each step."""
+    """Minutes and memory of each step; models are trained side by side."""
     lines = [
         '## What it cost',
         '',
@@ -403,14 +404,14 @@ def _cost_lines(records: Sequence[Mapping]) -> list[str]:
             f'| {record["title"]} | {record["wall_s"] / 60:.1f} | '
             f'{record["cpu_s"] / 60:.1f} | {record["peak_gb"]:.1f} |'
         )
-    total = {
-        key: sum(record[key] for record in records) / 60
-        for key in ('wall_s', 'cpu_s')
-    }
+    walls = defaultdict(float)
+    for record in records:
+        walls[record['chain']] += record['wall_s'] / 60
+    wall = walls.pop('data') + max(walls.values())
+    cpu = sum(record['cpu_s'] for record in records) / 60
     return [
         *lines,
-        f'| **all** | **{total["wall_s"]:.1f}** | '
-        f'**{total["cpu_s"]:.1f}** | |',
+        f'| **from start to end** | **{wall:.1f}** | **{cpu:.1f}** | |',
         '',
     ]
 
