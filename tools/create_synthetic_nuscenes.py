@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from dataset_converters.frame_labels import label_frames
 from mmocc.synthetic.presets import PRESETS, Preset
-from mmocc.synthetic.writer import VERSION, OutputFolderError, create_dataset
+from mmocc.synthetic.writer import OutputFolderError, create_dataset
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 args.out,
                 args.seed,
                 args.workers,
-                partial(label_frames, version=VERSION),
+                partial(label_frames, version=preset.version),
                 bar.update,
             )
     except OutputFolderError as error:

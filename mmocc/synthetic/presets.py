@@ -1,8 +1,10 @@
 """Sizes of the synthetic data set."""
 
 from dataclasses import dataclass
+from itertools import cycle
 
 from mmocc.synthetic.light import DAYLIGHT, WEATHERS
+from mmocc.synthetic.scenarios import SCENARIOS
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class Preset:
     Attributes:
         name (str): Name on the command line.
         train, val (tuple): (scene name, scenario) of each scene. Names are
-            those of nuScenes' mini split, so that readers with a fixed list
+            those of ``version``'s splits, so that readers with a fixed list
             of scenes find them.
         frames (int): Key frames of a scene, 0.5 s apart.
         image_size (tuple): Width and height in pixels.
@@ -23,8 +25,8 @@ class Preset:
         lidar_sweeps, camera_sweeps (int): Readings between two key frames.
         camera_offsets (bool): Whether cameras are exposed a little before
             the LiDAR, as in nuScenes, or at the same time.
-        own_rays (bool): Whether the key frame's own LiDAR returns count as
-            seen in ``mask_lidar``, besides the denser rays around them.
+        version (str): Folder of the tables, ``v1.0-mini`` or
+            ``v1.0-trainval``.
 
     Raises:
         ValueError: Nothing would be made.
@@ -42,7 +44,7 @@ class Preset:
     lidar_sweeps: int = 0
     camera_sweeps: int = 0
     camera_offsets: bool = False
-    own_rays: bool = True
+    version: str = 'v1.0-mini'
 
     def __post_init__(self) -> None:
         counts = {
@@ -87,6 +89,20 @@ _VAL = (
     ('scene-0916', 'change_and_left'),
 )
 
+# Every speed word occurs with every direction word in both splits only where
+# all scripts do, drawn more than once.
+_FULL_TRAIN = (1, 2, *range(4, 12), *range(19, 35), *range(41, 45))
+_FULL_VAL = (3, *range(12, 19), 35, 36, 38, 39)
+
+
+def _scenes(numbers: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
+    """Scenes of these numbers, the scripts in turn."""
+    return tuple(
+        (f'scene-{number:04d}', scenario)
+        for number, scenario in zip(numbers, cycle(SCENARIOS))
+    )
+
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -109,13 +125,11 @@ PRESETS = {
             100,
             # Eight scenes cannot show a model what weather does to colours.
             weathers=('clear', 'overcast'),
-            # Trained results are published for these labels: they stay.
-            own_rays=False,
         ),
         Preset(
             'full',
-            _TRAIN,
-            _VAL,
+            _scenes(_FULL_TRAIN),
+            _scenes(_FULL_VAL),
             20,
             (1600, 900),
             85,
@@ -124,6 +138,7 @@ PRESETS = {
             lidar_sweeps=4,  # 10 Hz, half of what nuScenes has
             camera_sweeps=1,
             camera_offsets=True,
+            version='v1.0-trainval',
         ),
     )
 }

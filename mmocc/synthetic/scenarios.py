@@ -155,7 +155,7 @@ def right_turn(rng: np.random.Generator) -> Scenario:
         wanted=9.5,
         lane=-1,
         turn='right',
-        walkers=(Walkers(1, rng.uniform(6.6, 7.0), 2),),
+        walkers=(Walkers(1, rng.uniform(4.9, 5.3), 2),),
     )
 
 
@@ -241,19 +241,19 @@ def change_and_left(rng: np.random.Generator) -> Scenario:
     return Scenario(
         'change_and_left',
         LayoutPlan('cross', forward=(2,)),
-        approach=rng.uniform(36, 38),
+        approach=rng.uniform(34.4, 34.8),
         speed=rng.uniform(3.2, 3.8),
         wanted=9.6,
         lane=-1,
         turn='left',
-        changes=((4.0, 22.0, -1),),
-        blocker=28.0,
+        changes=((8.0, 22.0, -1),),
+        blocker=31.0,
         clear=70.0,
     )
 
 
 def change_and_right(rng: np.random.Generator) -> Scenario:
-    """Pass a standing lorry, turn right, stop for those who cross there."""
+    """Speed up past a standing lorry, turn right, stop for those who cross."""
     return Scenario(
         'change_and_right',
         LayoutPlan(
@@ -261,14 +261,14 @@ def change_and_right(rng: np.random.Generator) -> Scenario:
             forward=(2,),
             all_zebras=True,
         ),
-        approach=rng.uniform(29, 31),
-        speed=rng.uniform(8.4, 8.9),
+        approach=rng.uniform(28.3, 28.7),
+        speed=rng.uniform(5.0, 5.2),
         wanted=9.4,
         lane=0,
         turn='right',
-        changes=((3.0, 23.0, 1),),
+        changes=((4.0, 22.0, 1),),
         blocker=27.5,
-        walkers=(Walkers(1, 9.0, 2), Walkers(1, rng.uniform(12.4, 12.8), 2)),
+        walkers=(Walkers(1, 9.0, 2), Walkers(1, rng.uniform(11.8, 12.2), 2)),
         clear=70.0,
     )
 

@@ -153,8 +153,7 @@ class SceneWriter:
             views, readings = recorder.key_images(instant)
             sweep, reading = recorder.key_points(instant, rng)
             rays = surveys.around(index, instant.scene)
-            if preset.own_rays:
-                rays.append(_rays_of(sweep, instant))
+            rays.append(_rays_of(sweep, instant))
             labels = self._occupancy(stage, instant, views, rays, name, index)
             boxes = _annotate(instant, views, sweep)
             things = visible_things(boxes)

@@ -48,7 +48,6 @@ from mmocc.visualization.drawing import (
 from mmocc.visualization.drawing import SHIFT as SUBPIXEL
 from mmocc.visualization.voxel_view import class_colours
 
-VERSION = 'v1.0-mini'
 # As a person would see them: the front row above the rear row.
 VIEWS = (
     ('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
@@ -92,6 +91,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('root', type=Path, help='synthetic data root')
+    parser.add_argument('--version', default='v1.0-mini', help='of the tables')
     parser.add_argument('--scene', default='scene-0061')
     parser.add_argument('--frame', type=int, default=6, help='key frame')
     parser.add_argument(
@@ -100,13 +100,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def find_scene(root: Path, name: str) -> SceneRecord:
+def find_scene(root: Path, version: str, name: str) -> SceneRecord:
     """Read a scene.
 
     Raises:
         ValueError: There is none of that name.
     """
-    tables = NuScenesTables(root, VERSION, max_sweeps=0)
+    tables = NuScenesTables(root, version, max_sweeps=0)
     rows = {row['name']: row for row in tables.scenes}
     if name not in rows:
         raise ValueError(
@@ -334,7 +334,7 @@ def write_photo(image: np.ndarray, path: Path) -> Path:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     try:
-        scene = find_scene(args.root, args.scene)
+        scene = find_scene(args.root, args.version, args.scene)
     except ValueError as error:
         sys.exit(f'error: {error}')
     if not 0 <= args.frame < len(scene.frames):

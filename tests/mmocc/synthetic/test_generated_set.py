@@ -22,7 +22,7 @@ from mmocc.synthetic.raycast import LABEL, SKY, cast_many
 from mmocc.synthetic.render import FAR
 from mmocc.synthetic.stage import freeze, set_stage
 from mmocc.synthetic.tables import make_token
-from mmocc.synthetic.writer import VERSION, scene_origin
+from mmocc.synthetic.writer import scene_origin
 
 SEED = 0
 UNIT = PRESETS['unit']
@@ -36,7 +36,7 @@ _FLAT = ('driveable_surface', 'other_flat', 'sidewalk', 'terrain')
 
 @pytest.fixture(scope='module')
 def nusc(unit_root):
-    return NuScenes(VERSION, str(unit_root), verbose=False)
+    return NuScenes('v1.0-mini', str(unit_root), verbose=False)
 
 
 @pytest.fixture(scope='module')
