@@ -4,6 +4,7 @@
     python tools/analysis_tools/benchmark.py questions CONFIG
     python tools/analysis_tools/benchmark.py set_loss
     python tools/analysis_tools/benchmark.py evaluation
+    python tools/analysis_tools/benchmark.py loading CONFIG --images *.jpg
 
 ``attention`` runs one decoder layer of PaliGemma2-3B over 1536 image tokens,
 128 of text and 2500 queries: by blocks, and in one pass under a full mask.
@@ -14,6 +15,9 @@ a k-d tree and by blocks of the distance matrix; both also at a quarter of
 that, beside the whole matrix.
 ``evaluation`` scores frames and plans: mIoU and RayIoU of Occ3D's grid, every
 planning preset among 60 agents, and the memory of short and long files.
+``loading`` decodes images to 224 x 224, in full and shrunk on the way, reads
+samples through the config's own loader, and trains the config's model (random
+weights) to see for which share of the time it waits for data.
 """
 
 import argparse
@@ -27,6 +31,7 @@ from pathlib import Path
 
 import torch
 from benchmarks.evaluation import evaluation
+from benchmarks.loading import loading
 from mmengine.config import Config, DictAction
 from transformers import Gemma2Config
 from transformers.models.gemma2.modeling_gemma2 import Gemma2Model
@@ -66,7 +71,14 @@ def parse_args() -> argparse.Namespace:
     questions.add_argument('--cfg-options', nargs='+', action=DictAction)
     set_loss = tasks.add_parser('set_loss')
     scoring = tasks.add_parser('evaluation')
-    for task in (attention, questions, set_loss, scoring):
+    reading = tasks.add_parser('loading')
+    reading.add_argument('config', help='any config that needs no weights')
+    reading.add_argument('--data-root', help="instead of the config's")
+    reading.add_argument('--images', type=Path, nargs='+', default=[])
+    reading.add_argument('--workers', type=int, nargs='+', default=[0, 1])
+    reading.add_argument('--batches', type=int, default=20)
+    reading.add_argument('--cfg-options', nargs='+', action=DictAction)
+    for task in (attention, questions, set_loss, scoring, reading):
         task.add_argument('--repeats', type=int, default=3)
         task.add_argument('--seed', type=int, default=0)
         task.add_argument('--device', default='cpu')
@@ -338,6 +350,7 @@ def main() -> None:
         questions=questions,
         set_loss=set_loss,
         evaluation=evaluation,
+        loading=loading,
     )
     result = tasks[args.task](args)
     result.update(

@@ -13,10 +13,7 @@ from mmocc.datasets.sample_error import SampleError, sample_error
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import CAMERAS
 
-# A decoder that may shrink on the way (JPEG by its cosine transform) saves
-# half of the time; shrinking to no less than this multiple of the wanted size
-# keeps the picture within a fraction of a grey level of the slow way (ours).
-OVERSAMPLING = 2
+# Decoders that shrink on the way (JPEG by its cosine transform).
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
     (4, cv2.IMREAD_REDUCED_COLOR_4),
@@ -52,6 +49,11 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
             Defaults to nuScenes' six.
         size (Sequence[int], optional): Height and width of the images; the
             aspect ratio may change. Defaults to None, as on disk.
+        oversampling (float): A decoder may shrink an image on the way, to
+            no less than this multiple of ``size``. 2 saves half of the time
+            or more and keeps nuScenes' images within a grey level of full
+            decoding (``benchmark.py loading`` measures both); infinity
+            decodes in full. Defaults to 2.
         backend_args (dict, optional): mmengine's file backend. Defaults to
             None, local files.
     """
@@ -60,6 +62,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
         self,
         cameras: Sequence[str] = CAMERAS,
         size: Sequence[int] | None = None,
+        oversampling: float = 2.0,
         backend_args: dict | None = None,
     ) -> None:
         super().__init__(
@@ -69,6 +72,12 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
         )
         self.cameras = tuple(cameras)
         self.size = None if size is None else tuple(size)
+        if oversampling < 1:
+            raise ValueError(
+                f'oversampling is {oversampling}, expected 1 or more: images '
+                'are not decoded to less than the wanted size'
+            )
+        self.oversampling = oversampling
 
     def transform(self, results: dict) -> dict:
         """Load the views of a frame.
@@ -172,7 +181,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
     ) -> np.ndarray | None:
         """Pixels at the wanted size; None where the data is damaged."""
         wanted = self.size or (height, width)
-        room = min(height / wanted[0], width / wanted[1]) / OVERSAMPLING
+        room = min(height / wanted[0], width / wanted[1]) / self.oversampling
         flag = next(
             flag for factor, flag in _REDUCED if factor <= max(room, 1)
         )

@@ -236,6 +236,15 @@ def test_items_collate_through_mmdet3ds_preprocessor(tiny_root):
         assert sample.img_shape == (28, 42)
 
 
+def test_workers_share_one_packed_list_of_frames(tiny_root):
+    dataset = NuScenesOccDataset(ann_file=TRAIN, data_root=str(tiny_root))
+    # mmengine's packed form: bytes that no reference counter touches, so
+    # that forked workers never copy their pages.
+    assert dataset.data_list == []
+    assert dataset.data_bytes.dtype == np.uint8
+    assert len(dataset.data_address) == len(dataset) > 0
+
+
 @pytest.fixture
 def real_frame():
     folder = os.environ.get('MMOCC_REAL_DATA')

@@ -152,3 +152,33 @@ def test_fast_decoding_of_a_real_frame_hardly_changes_a_pixel():
         np.array(ours['img'], dtype=float) - np.array(theirs['img'])
     )
     assert difference.mean() < 0.5  # of 255
+
+
+@pytest.mark.parametrize(
+    ('oversampling', 'flag'),
+    [
+        (1, cv2.IMREAD_REDUCED_COLOR_4),
+        (2, cv2.IMREAD_REDUCED_COLOR_2),
+        (np.inf, cv2.IMREAD_COLOR),
+    ],
+)
+def test_oversampling_decides_how_far_decoding_shrinks(
+    tmp_path, oversampling, flag
+):
+    path = str(tmp_path / 'noise.jpg')
+    noise = np.random.default_rng(0).integers(0, 255, (64, 128, 3))
+    cv2.imwrite(path, noise.astype(np.uint8))
+    info = make_occ_info(num_frames=3)
+    for view in info['images'].values():
+        view['img_path'] = path
+    # 4.3 and 4.1 times smaller.
+    load = LoadSurroundImages(size=(15, 31), oversampling=oversampling)
+    by_hand = cv2.resize(
+        cv2.imread(path, flag), (31, 15), interpolation=cv2.INTER_AREA
+    )
+    np.testing.assert_array_equal(load(info)['img'][0], by_hand)
+
+
+def test_decoding_to_less_than_the_wanted_size_is_refused():
+    with pytest.raises(ValueError, match=r'oversampling is 0\.5'):
+        LoadSurroundImages(oversampling=0.5)

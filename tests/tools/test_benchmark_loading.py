@@ -1,0 +1,34 @@
+"""The benchmark of loading measures what it names; no times here."""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
+
+from benchmarks import loading
+
+
+@pytest.fixture
+def images(tmp_path):
+    paths = [tmp_path / f'{number}.jpg' for number in range(2)]
+    for number, path in enumerate(paths):
+        grey = np.full((900, 1600, 3), 60 * number, np.uint8)
+        grey[:, :, 0] += np.linspace(0, 150, 1600).astype(np.uint8)
+        cv2.imwrite(str(path), grey)
+    return paths
+
+
+def test_both_ways_of_decoding_give_nearly_the_same_pixels(images):
+    found = loading.decoding(images, repeats=1)
+    assert found['images'] == 2 and found['on_disk'] == (1600, 900)
+    assert set(found['rows']) == {'in full', 'reduced'}
+    assert found['mean_difference'] < 1
+
+
+def test_the_stream_does_not_end():
+    stream = loading.endless([1, 2])
+    assert [next(stream) for _ in range(5)] == [1, 2, 1, 2, 1]
