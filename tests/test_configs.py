@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmocc.models.planners.anchor_set import NO_COMMAND, AnchorSet
 from mmocc.registry import METRICS, MODELS, TRANSFORMS
-from mmocc.testing import write_tiny_dataset
+from mmocc.testing import (
+    make_anchor_set,
+    straight_anchors,
+    write_tiny_dataset,
+)
 
 ROOT = Path(__file__).parents[1]
 TINY_TOKENIZER = 'mmocc://tiny_tokenizer'
@@ -86,20 +88,8 @@ def tiny_data(tmp_path_factory):
 @pytest.fixture(scope='module')
 def anchors_file(tmp_path_factory):
     """Straight drives at 0 to 17 m/s."""
-    ahead = np.arange(18)[:, None] * 0.5 * np.arange(1, 7)
     path = tmp_path_factory.mktemp('anchors') / 'anchors_18_train.npz'
-    AnchorSet(
-        anchors=np.stack([ahead, np.zeros_like(ahead)], axis=-1),
-        commands=np.full(18, NO_COMMAND),
-        step_centre=[4.0, 0.0],
-        step_half_range=[4.0, 1.0],
-        mode='global',
-        split='train',
-        seed=0,
-        step_seconds=0.5,
-        num_trajectories=18,
-        oracle_ade=0.0,
-    ).save(path)
+    make_anchor_set(straight_anchors(18, 6)).save(path)
     return path
 
 

@@ -17,6 +17,12 @@ LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 
 
+def drive_on(velocity: np.ndarray, steps: int) -> np.ndarray:
+    """Constant velocity: (N, 2) m/s to positions (N, T, 2) in metres."""
+    seconds = STEP_SECONDS * np.arange(1, steps + 1)
+    return velocity[:, None] * seconds[:, None]
+
+
 class EgoMLP:
     """Status to a trajectory, as the difference to constant velocity.
 
@@ -58,7 +64,9 @@ class EgoMLP:
         )
         torch.set_rng_state(generator_state)
         target = np.where(
-            mask[..., None], trajs - self._drive_on(status, trajs.shape[1]), 0
+            mask[..., None],
+            trajs - drive_on(status[:, self.velocity], trajs.shape[1]),
+            0,
         )
         self._fit(status, target, mask)
 
@@ -67,7 +75,7 @@ class EgoMLP:
         with torch.no_grad():
             change = self.network(self._normal(status))
         change = change.unflatten(-1, (-1, 2)).double().numpy()
-        return self._drive_on(status, change.shape[1]) + change
+        return drive_on(status[:, self.velocity], change.shape[1]) + change
 
     def _fit(
         self, status: np.ndarray, target: np.ndarray, mask: np.ndarray
@@ -86,8 +94,3 @@ class EgoMLP:
 
     def _normal(self, status: np.ndarray) -> torch.Tensor:
         return torch.from_numpy((status - self.mean) / self.spread).float()
-
-    def _drive_on(self, status: np.ndarray, steps: int) -> np.ndarray:
-        """Constant velocity, (N, T, 2)."""
-        seconds = STEP_SECONDS * np.arange(1, steps + 1)
-        return status[:, None, self.velocity] * seconds[:, None]

@@ -10,10 +10,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
 
-from mmocc.models.planners.anchor_set import NO_COMMAND, AnchorSet
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, FREE, OccDataSample
-from mmocc.testing import write_tiny_dataset
+from mmocc.testing import (
+    make_anchor_set,
+    straight_anchors,
+    write_tiny_dataset,
+)
 
 CONFIG = (
     'projects/SparseOccVLA/configs/sparseoccvla/'
@@ -85,19 +88,7 @@ def test_a_still_world_is_forecast_by_moving_the_present(diagnose):
 def test_the_whole_command(diagnose, repository, tmp_path, monkeypatch):
     data = write_tiny_dataset(tmp_path / 'data', num_frames=7)
     cfg = Config.fromfile(repository / CONFIG)
-    ahead = np.arange(18)[:, None] * 0.5 * np.arange(1, 7)
-    AnchorSet(
-        anchors=np.stack([ahead, np.zeros_like(ahead)], axis=-1),
-        commands=np.full(18, NO_COMMAND),
-        step_centre=[4.0, 0.0],
-        step_half_range=[4.0, 1.0],
-        mode='global',
-        split='train',
-        seed=0,
-        step_seconds=0.5,
-        num_trajectories=18,
-        oracle_ade=0.0,
-    ).save(tmp_path / 'anchors.npz')
+    make_anchor_set(straight_anchors(18, 6)).save(tmp_path / 'anchors.npz')
     cfg.model.planner.anchors.file = str(tmp_path / 'anchors.npz')
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)

@@ -18,26 +18,28 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
 from tqdm import tqdm
 
-from mmocc.evaluation.ego_mlp import EgoMLP
+from mmocc.apis.weights import load_weights
+from mmocc.evaluation.ego_mlp import EgoMLP, drive_on
 from mmocc.evaluation.functional.forecast import (
     copy_and_paste,
+    forecast_histograms,
     forecast_scores,
 )
 from mmocc.evaluation.functional.moved_copy import moved_copy
-from mmocc.evaluation.functional.occ import occ_histogram
 from mmocc.evaluation.functional.planning import (
     planning_scores,
     planning_sums,
 )
+from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, OccDataSample, OccGrid
 from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 from mmocc.utils.atomic import atomic_open
-from mmocc.utils.checkpoint import require_safe
 from mmocc.utils.config import ConfigError, explained, load_config
 from mmocc.utils.env import environment_report
 from mmocc.utils.info_file import load_info_file
@@ -71,7 +73,6 @@ def prepare(args: argparse.Namespace) -> Config:
             f'{args.config} has no planner or no forecaster; give the config '
             'of the last stage'
         )
-    require_safe(args.weights)
     cfg.model.planner.anchors.file = None  # the weights hold them
     if args.data_root is not None:
         for loader in ('train_dataloader', 'test_dataloader'):
@@ -127,14 +128,9 @@ class Rows:
             },
         )
         for name, grids in forecasts.items():
-            for mask_name, masks in (('camera', seen), ('all', None)):
-                self.histograms[name, mask_name] += np.stack(
-                    [
-                        occ_histogram(
-                            grid, truth[t], None if masks is None else masks[t]
-                        )
-                        for t, grid in enumerate(grids)
-                    ]
+            for mask_name, mask in (('camera', seen), ('all', None)):
+                self.histograms[name, mask_name] += forecast_histograms(
+                    grids, truth, mask
                 )
 
     def planning(self, ego_mlp: EgoMLP) -> dict[str, dict[str, float]]:
@@ -143,7 +139,7 @@ class Rows:
         status = np.stack(self.status).astype(np.float64)
         plans = {n: np.concatenate(each) for n, each in self.plans.items()}
         plans['ego_mlp'] = ego_mlp(status)
-        plans['constant_velocity'] = status[:, None, VELOCITY] * TIMES[:, None]
+        plans['constant_velocity'] = drive_on(status[:, VELOCITY], NUM_FUTURE)
         return {
             name: planning_scores(planning_sums(plan, truth, mask))
             for name, plan in plans.items()
@@ -179,16 +175,11 @@ def measure(cfg: Config, weights: str, seed: int) -> Rows:
     """Run the model over the test frames."""
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
-    load_checkpoint(model, weights, map_location='cpu', strict=True)
-    model.eval()
-    if torch.cuda.is_available():
-        model.cuda()
+    load_weights(model, weights)
+    model.to(get_device()).eval()
     loader = Runner.build_dataloader(cfg.test_dataloader, seed=seed)
-    dataset = loader.dataset
-    poses = {
-        info['token']: np.asarray(info['ego']['fut_poses'])
-        for info in (dataset.get_data_info(i) for i in range(len(dataset)))
-    }
+    dataset = cfg.test_dataloader.dataset
+    scenes = SceneTruth(Path(dataset.data_root) / dataset.ann_file)
     rows = Rows()
     for batch in tqdm(loader, desc='frames', ncols=79):
         batch = model.data_preprocessor(batch, False)
@@ -198,12 +189,13 @@ def measure(cfg: Config, weights: str, seed: int) -> Rows:
         for sample, present, future, expected in zip(
             samples, found.present, found.future, found.poses, strict=True
         ):
+            true_poses, _ = scenes.future_poses(sample.token)
             rows.add_forecast(
                 present.cpu().numpy(),
                 future.cpu().numpy(),
                 dict(
                     own_moved_copy=expected.cpu().numpy(),
-                    moved_copy=poses[sample.token],
+                    moved_copy=true_poses,
                 ),
                 sample,
             )

@@ -115,13 +115,17 @@ def copy_and_paste(present: ArrayLike, horizons: int) -> np.ndarray:
     return np.broadcast_to(present, (horizons, *present.shape))
 
 
-def forecast_histograms(pred: ArrayLike, truth: ArrayLike) -> np.ndarray:
+def forecast_histograms(
+    pred: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None
+) -> np.ndarray:
     """Histograms (T, 18, 18) of one window; they add up.
 
     Args:
         pred (ArrayLike): (T, X, Y, Z) class ids.
         truth (ArrayLike): (T, X, Y, Z) class ids, each frame in its own ego
             frame.
+        mask (ArrayLike, optional): (T, X, Y, Z), the voxels that count.
+            Defaults to None, all, as both conventions have it.
 
     Raises:
         TypeError: Ids are not integers.
@@ -133,8 +137,12 @@ def forecast_histograms(pred: ArrayLike, truth: ArrayLike) -> np.ndarray:
             f'the forecast has shape {pred.shape}, the ground truth '
             f'{truth.shape}; expected (T, X, Y, Z) for both'
         )
+    masks = [None] * len(truth) if mask is None else as_array(mask)
     return np.stack(
-        [occ_histogram(p, t) for p, t in zip(pred, truth, strict=True)]
+        [
+            occ_histogram(*frame)
+            for frame in zip(pred, truth, masks, strict=True)
+        ]
     )
 
 

@@ -1,5 +1,6 @@
 """Hand-made frames and a model smaller than tiny, for SparseOccVLA."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,11 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
 
 import projects.SparseOccVLA.sparseoccvla  # noqa: F401  (registers it)
-from mmocc.models.planners.anchor_set import AnchorSet, gt3s_command
 from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, DrivingQA, MetaAction, OccDataSample
 from mmocc.structures.prompts import meta_action_question
+from mmocc.testing import make_anchor_set
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / 'projects/SparseOccVLA/configs'
@@ -31,25 +32,12 @@ def write_anchors(folder, **changes):
     """Arcs of 3 s at 5 m/s and others; returns the file."""
     count = changes.pop('count', ANCHORS)
     steps = changes.pop('steps', STEPS)
-    mode = changes.get('mode', 'global')
+    mode = changes.pop('mode', 'global')
     ahead = np.linspace(1, 4, count)[:, None] * np.arange(1, steps + 1)
     aside = np.linspace(-1, 1, count)[:, None] * np.arange(1, steps + 1)
     anchors = np.stack([ahead, aside], axis=-1)
-    commands = gt3s_command(anchors[:, -1])
-    values = dict(
-        anchors=anchors,
-        commands=commands if mode == 'per_command' else np.full(count, -1),
-        step_centre=[2.5, 0.0],
-        step_half_range=[2.5, 1.5],
-        mode='global',
-        split='train',
-        seed=0,
-        step_seconds=0.5,
-        num_trajectories=100,
-        oracle_ade=0.7,
-    )
     path = Path(folder) / f'anchors_{count}_{mode}.npz'
-    AnchorSet(**{**values, **changes}).save(path)
+    replace(make_anchor_set(anchors, mode), **changes).save(path)
     return path
 
 

@@ -4,6 +4,7 @@ import ast
 
 import pytest
 import torch
+from mmengine.config import Config
 from sparseoccvla_samples import (
     ANCHORS,
     CONFIGS,
@@ -22,10 +23,19 @@ SMALLER = dict(encoder=dict(num_queries=QUERIES))
 
 def change_of(path):
     """What an ablation writes under ``model``; None if that is nothing."""
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'model':
-            return eval(ast.unparse(node.value))
-    return None
+    values = {
+        node.targets[0].id: eval(ast.unparse(node.value))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign)
+        and node.targets[0].id in ('_base_', 'model')
+    }
+    base = values['_base_']
+    if not base.startswith('./'):
+        return values.get('model')
+    # An ablation of an ablation.
+    merged = Config(dict(model=change_of(path.parent / base)))
+    merged.merge_from_dict(dict(model=values['model']))
+    return merged.model.to_dict()
 
 
 CHANGES = {

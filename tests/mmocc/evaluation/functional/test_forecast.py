@@ -157,3 +157,12 @@ def test_published_averages_are_the_mean_of_three(figure, columns, average):
 def test_bad_input_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_a_mask_leaves_voxels_out_frame_by_frame():
+    truth = np.array([[[[CAR, FREE]]], [[[CAR, CAR]]]])
+    pred = np.array([[[[CAR, CAR]]], [[[FREE, CAR]]]])
+    first = np.array([[[[1, 0]]], [[[0, 1]]]])
+    seen = forecast_histograms(pred, truth, first)
+    assert seen.sum() == 2 and (seen[:, CAR, CAR] == 1).all()
+    assert forecast_histograms(pred, truth, 1 - first)[1, CAR, FREE] == 1

@@ -1,13 +1,15 @@
 """Anchors, inputs and planners that the tests of this folder share."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mmocc.models.planners.anchor_set import AnchorSet, gt3s_command
+from mmocc.models.planners.anchor_set import AnchorSet
 from mmocc.registry import MODELS
 from mmocc.structures.sparse_occ import SparseOccFeatures
+from mmocc.testing import make_anchor_set
 
 STEPS = 6
 SECONDS = 0.5 * np.arange(1, STEPS + 1)
@@ -36,27 +38,13 @@ ANCHORS = np.stack(
 )
 
 
-def make_anchor_set(**changes) -> AnchorSet:
-    mode = changes.get('mode', 'global')
-    commands = gt3s_command(ANCHORS[:, -1])
-    values = dict(
-        anchors=ANCHORS,
-        commands=commands if mode == 'per_command' else np.full(6, -1),
-        step_centre=[2.5, 0.0],
-        step_half_range=[2.5, 1.5],
-        mode=mode,
-        split='train',
-        seed=0,
-        step_seconds=0.5,
-        num_trajectories=100,
-        oracle_ade=0.7,
-    )
-    return AnchorSet(**{**values, **changes})
+def example_anchors(mode: str = 'global', **changes) -> AnchorSet:
+    return replace(make_anchor_set(ANCHORS, mode), **changes)
 
 
 def anchor_file(folder: Path, **changes) -> Path:
     path = folder / 'anchors.npz'
-    make_anchor_set(**changes).save(path)
+    example_anchors(**changes).save(path)
     return path
 
 

@@ -9,7 +9,7 @@ from planner_examples import (
     ANCHORS,
     anchor_file,
     drive,
-    make_anchor_set,
+    example_anchors,
     make_truth,
 )
 
@@ -100,7 +100,7 @@ def test_other_origins_can_be_asked_for(tmp_path):
     file = anchor_file(tmp_path, split='val')
     bank = AnchorBank(file, num_anchors=6, split='val')
     assert bank.origin.split == 'val'
-    assert bank.origin.hash == make_anchor_set(split='val').hash
+    assert bank.origin.hash == example_anchors(split='val').hash
 
 
 def test_a_checkpoint_brings_its_anchors(bank):

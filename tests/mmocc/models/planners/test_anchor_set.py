@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from planner_examples import drive, make_anchor_set
+from planner_examples import drive, example_anchors
 
 from mmocc.models.planners.anchor_set import (
     GT3S_COMMANDS,
@@ -16,7 +16,7 @@ from mmocc.models.planners.anchor_set import (
 
 @pytest.mark.parametrize('suffix', ['npz', 'json'])
 def test_a_file_gives_back_what_was_saved(tmp_path, suffix):
-    saved = make_anchor_set(mode='per_command', oracle_ade=1 / 3)
+    saved = example_anchors(mode='per_command', oracle_ade=1 / 3)
     saved.save(tmp_path / f'a.{suffix}')
     loaded = AnchorSet.load(tmp_path / f'a.{suffix}')
     assert loaded.hash == saved.hash
@@ -30,17 +30,17 @@ def test_a_file_gives_back_what_was_saved(tmp_path, suffix):
     [
         dict(split='val'),
         dict(seed=1),
-        dict(anchors=make_anchor_set().anchors + 1e-9),
+        dict(anchors=example_anchors().anchors + 1e-9),
         dict(step_centre=[2.5, 0.1]),
     ],
 )
 def test_the_hash_covers_every_field(change):
-    assert make_anchor_set(**change).hash != make_anchor_set().hash
+    assert example_anchors(**change).hash != example_anchors().hash
 
 
 def test_an_edited_file_is_refused(tmp_path):
     path = tmp_path / 'a.json'
-    make_anchor_set(split='val').save(path)
+    example_anchors(split='val').save(path)
     content = json.loads(path.read_text())
     content['split'] = 'train'
     path.write_text(json.dumps(content))
@@ -90,7 +90,7 @@ def test_a_missing_file_names_the_tool(tmp_path):
 )
 def test_impossible_values_are_refused(change, message):
     with pytest.raises(AnchorError, match=message):
-        make_anchor_set(**change)
+        example_anchors(**change)
 
 
 def test_commands_follow_the_lateral_offset_after_3_s():
