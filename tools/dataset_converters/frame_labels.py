@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_converters.can_bus import load_can_bus
-from dataset_converters.nuscenes_converter import map_path
 from dataset_converters.nuscenes_scene import SceneInputs, convert_scene
 from dataset_converters.nuscenes_tables import NuScenesTables, SceneRecord
 from mmocc.annotation import (
@@ -13,6 +12,7 @@ from mmocc.annotation import (
     RuleAnnotator,
     parse_chain_of_thought,
 )
+from mmocc.annotation.road_map import map_path
 
 
 def label_frames(root: Path, version: str) -> dict[str, dict | None]:
