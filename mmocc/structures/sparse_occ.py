@@ -5,7 +5,8 @@ space, D the width of a query. All positions are metres in the ego frame of
 the current key frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -24,6 +25,18 @@ class PointSet:
     logits: Tensor
 
 
+class VoxelLogits(NamedTuple):
+    """What a refiner says of the V voxels with points.
+
+    Attributes:
+        indices (Tensor): (V, 4) int64 batch, x, y, z.
+        logits (Tensor): (V, K + 1) with free space as the last class.
+    """
+
+    indices: Tensor
+    logits: Tensor
+
+
 @dataclass(frozen=True)
 class SparseOccFeatures:
     """What the encoder hands to the bridge, the forecaster and the planner.
@@ -36,6 +49,8 @@ class SparseOccFeatures:
         layers (list[PointSet]): One for each decoder layer, the last one the
             prediction.
         initial_points (Tensor): (B, Q, 1, 3) learned starting points.
+        voxels (dict[str, VoxelLogits]): By the layer before them, of refiners
+            with a voxel head. Defaults to none.
     """
 
     features: Tensor
@@ -43,6 +58,7 @@ class SparseOccFeatures:
     spread: Tensor
     layers: list[PointSet]
     initial_points: Tensor
+    voxels: dict[str, VoxelLogits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

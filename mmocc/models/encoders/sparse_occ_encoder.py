@@ -26,7 +26,11 @@ from mmocc.models.encoders.view_sampling import (
 )
 from mmocc.registry import MODELS
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE
-from mmocc.structures.sparse_occ import PointSet, SparseOccFeatures
+from mmocc.structures.sparse_occ import (
+    PointSet,
+    SparseOccFeatures,
+    VoxelLogits,
+)
 
 QUERY_INITS = ('uniform', 'ground')
 # The real root of x^3 = x + 1.
@@ -48,8 +52,8 @@ class SparseOccEncoder(BaseModule):
     A refiner after a layer may change features and points. Classes are then
     read from the refined features. Its ``forward(features, points, scores)``
     takes (B, Q, D), (B, Q, R, 3) metres and, without a gradient, the highest
-    class probability (B, Q, R) of each point, and returns new features and
-    points.
+    class probability (B, Q, R) of each point, and returns
+    :class:`RefinedQueries`.
 
     Args:
         embed_dims (int): D, also the channels of the feature maps. Defaults
@@ -265,14 +269,17 @@ class SparseOccEncoder(BaseModule):
         initial = self.low + self.query_points * self.size
         initial = initial[:, None].expand(batch, -1, -1, -1)
         queries = initial.new_zeros(*initial.shape[:2], self.embed_dims)
-        points, outputs = initial, []
+        points, outputs, voxels = initial, [], {}
         for index, layer in enumerate(self.layers):
             queries, points = self._run(layer, queries, points, views)
             name = str(index)
             if name in self.refiners:
                 with torch.no_grad():
                     scores = layer.classify(queries).sigmoid().amax(dim=-1)
-                queries, points = self.refiners[name](queries, points, scores)
+                refined = self.refiners[name](queries, points, scores)
+                queries, points = refined.features, refined.points
+                if refined.voxels is not None:
+                    voxels[name] = refined.voxels
             outputs.append(PointSet(points, layer.classify(queries)))
             points = points.detach()
         if self.point_reader is not None:
@@ -284,7 +291,26 @@ class SparseOccEncoder(BaseModule):
             spread=spread,
             layers=outputs,
             initial_points=initial,
+            voxels=voxels,
         )
+
+    def voxel_losses(
+        self, voxels: dict[str, VoxelLogits], semantics: Tensor, mask: Tensor
+    ) -> dict[str, Tensor]:
+        """Losses of the refiners' voxel heads, by name and layer.
+
+        Args:
+            voxels (dict[str, VoxelLogits]): Of :meth:`forward`.
+            semantics (Tensor): (B, X, Y, Z) class ids.
+            mask (Tensor): (B, X, Y, Z) bool, True where a voxel counts.
+        """
+        return {
+            f'{kind}_{layer}': loss
+            for layer, each in voxels.items()
+            for kind, loss in self.refiners[layer]
+            .voxel_loss(each, semantics, mask)
+            .items()
+        }
 
     def _run(
         self,

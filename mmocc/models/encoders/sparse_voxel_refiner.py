@@ -13,11 +13,11 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.models.encoders.sparse_unet import SparseUNet
-from mmocc.models.encoders.voxel_head import VoxelLogits
 from mmocc.models.layers.voxelise import voxel_index
 from mmocc.registry import MODELS
 from mmocc.structures import OccGrid
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE, VOXEL_SIZE
+from mmocc.structures.sparse_occ import VoxelLogits
 
 # Offset to the query's centre, offset in the voxel, score.
 POINT_CODE = 3 + 3 + 1
@@ -26,12 +26,13 @@ TINY = 1e-6
 
 
 class RefinedQueries(NamedTuple):
-    """What the refiner returns with its auxiliary output.
+    """What the refiner returns.
 
     Attributes:
         features (Tensor): (B, Q, D).
         points (Tensor): (B, Q, R, 3) metres.
-        voxels (VoxelLogits or None): None without a voxel head.
+        voxels (VoxelLogits or None): Of the voxels in which points were
+            before. None without a voxel head.
     """
 
     features: Tensor
@@ -86,8 +87,8 @@ class SparseVoxelRefiner(BaseModule):
         backend (str): ``spconv``, ``torch`` or ``auto``, spconv where it can
             be imported. Weights fit all of them. Defaults to 'auto'.
         voxel_head (dict, optional): Config of a ``VoxelHead`` without its
-            ``in_channels``. It classifies voxels for an auxiliary loss, see
-            :meth:`refine`. Defaults to None.
+            ``in_channels``. It classifies voxels for the auxiliary
+            :meth:`voxel_loss`. Defaults to None.
         init_cfg (dict, optional): mmengine's initialisation config.
     """
 
@@ -124,7 +125,7 @@ class SparseVoxelRefiner(BaseModule):
 
     def forward(
         self, features: Tensor, points: Tensor, scores: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> RefinedQueries:
         """Refine queries and points.
 
         Args:
@@ -133,21 +134,8 @@ class SparseVoxelRefiner(BaseModule):
             scores (Tensor): (B, Q, R) in [0, 1], how sure the points are.
 
         Returns:
-            tuple: Features and points, shaped as they came.
-        """
-        return self.refine(features, points, scores)[:2]
-
-    def refine(
-        self, features: Tensor, points: Tensor, scores: Tensor
-    ) -> RefinedQueries:
-        """:meth:`forward`, with what the voxel head's loss needs.
-
-        Returns:
-            RefinedQueries: Refined, and the classes of the voxels in which
-            points were before. Of these the head makes a loss with
-            ``voxel_head.loss(refined.voxels, semantics)``. A head whose
-            output enters no loss has no gradients, which distributed
-            training refuses: configure it only where the loss is used.
+            RefinedQueries: Features and points as they came in shape, and
+            the classes of voxels.
         """
         with torch.autocast(features.device.type, enabled=False):
             shift, change, voxels = self._compute(
@@ -158,6 +146,27 @@ class SparseVoxelRefiner(BaseModule):
         return RefinedQueries(
             features + change.to(features), points + shift.to(points), voxels
         )
+
+    def voxel_loss(
+        self, voxels: VoxelLogits, semantics: Tensor, mask: Tensor
+    ) -> dict[str, Tensor]:
+        """Loss of the voxel head.
+
+        Args:
+            voxels (VoxelLogits): Of this refiner.
+            semantics (Tensor): (B, X, Y, Z) class ids.
+            mask (Tensor): (B, X, Y, Z) bool, True where a voxel counts.
+
+        Raises:
+            ValueError: The labels have another grid.
+        """
+        if tuple(semantics.shape[1:]) != self.grid.shape:
+            raise ValueError(
+                f'labels have the grid {tuple(semantics.shape[1:])}, the '
+                f'refiner {self.grid.shape}; a voxel_head needs '
+                'point_cloud_range and voxel_size of the labels'
+            )
+        return self.voxel_head.loss(voxels, semantics, mask)
 
     def _compute(
         self, features: Tensor, points: Tensor, scores: Tensor

@@ -1,24 +1,11 @@
 """Classes of the voxels that a refiner looked at, for an auxiliary loss."""
 
-from typing import NamedTuple
-
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.registry import MODELS
-
-
-class VoxelLogits(NamedTuple):
-    """What a refiner says of the V voxels with points.
-
-    Attributes:
-        indices (Tensor): (V, 4) int64 batch, x, y, z.
-        logits (Tensor): (V, K) with free space as the last class.
-    """
-
-    indices: Tensor
-    logits: Tensor
+from mmocc.structures.sparse_occ import VoxelLogits
 
 
 @MODELS.register_module()

@@ -19,6 +19,15 @@ from test_sparse_occ_vla import STAGES
 
 FOLDER = CONFIGS / 'sparseoccvla/ablations'
 SMALLER = dict(encoder=dict(num_queries=QUERIES))
+# The paper-size encoder has one, the tiny one does not.
+REFINER = dict(
+    encoder=dict(
+        refiner=dict(
+            type='SparseVoxelRefiner', embed_dims=32, channels=(8, 8)
+        ),
+        refine_layers=(1,),
+    )
+)
 
 
 def change_of(path):
@@ -55,7 +64,10 @@ def test_an_ablation_trains_and_predicts(tmp_path, name):
         mode=anchors.get('mode', 'global'),
     )
     stage = STAGES[int(name[len('stage')])]
-    model = build_model(path, stage, change, SMALLER).train()
+    refiner = (change.get('encoder') or {}).get('refiner')
+    model = build_model(
+        path, stage, REFINER if refiner else {}, change, SMALLER
+    ).train()
     losses = model(*make_batch(1), 'loss')
     total = sum(losses.values())
     total.backward()

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from mmocc.models.encoders.sparse_voxel_refiner import RefinedQueries
 from mmocc.registry import MODELS
+from mmocc.structures import FREE
 
 HEIGHT, WIDTH = 32, 64
 FRAMES, VIEWS, QUERIES, DIMS = 2, 4, 12, 16
@@ -352,7 +354,7 @@ class Recorder(nn.Module):
 
     def forward(self, features, points, scores):
         self.seen.append((features, points, scores))
-        return features + self.boost, points + self.shift
+        return RefinedQueries(features + self.boost, points + self.shift, None)
 
 
 @pytest.fixture
@@ -401,6 +403,28 @@ def test_refined_points_and_features_are_what_follows(recorder):
     assert torch.equal(
         changed.layers[2].logits, plain.layers[2].classify(changed.features)
     )
+
+
+def test_voxel_heads_make_losses_of_their_layers():
+    refiner = dict(
+        type='SparseVoxelRefiner',
+        embed_dims=DIMS,
+        channels=(8, 8),
+        voxel_head=dict(type='VoxelHead'),
+    )
+    encoder = build(refiner=refiner, refine_layers=(0, 2))
+    inputs = make_inputs(batch=2)
+    voxels = run(encoder, *inputs).voxels
+    assert list(voxels) == ['0', '2']
+    labels = torch.full((2, 200, 200, 16), FREE, dtype=torch.uint8)
+    seen = torch.ones_like(labels, dtype=torch.bool)
+    losses = encoder.voxel_losses(voxels, labels, seen)
+    assert set(losses) == {'loss_voxel_ce_0', 'loss_voxel_ce_2'}
+    sum(losses.values()).backward()
+    for refiner in encoder.refiners.values():
+        assert refiner.voxel_head.classify.weight.grad.abs().max() > 0
+    assert run(build(), *inputs).voxels == {}
+    assert encoder.voxel_losses({}, labels, seen) == {}
 
 
 def test_each_layer_may_have_a_refiner_of_its_own(recorder):
