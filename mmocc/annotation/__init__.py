@@ -1,30 +1,63 @@
+from mmocc.annotation.annotator import (
+    Annotator,
+    AnnotatorError,
+    NoAnswerError,
+    UnreachableError,
+)
+from mmocc.annotation.answer_record import Answer, AnswerRecord
+from mmocc.annotation.arbitration import Arbiter, Decision, review_item
 from mmocc.annotation.chain_of_thought import (
     ChainOfThought,
     parse_chain_of_thought,
 )
 from mmocc.annotation.frame_context import Agent, FrameContext
 from mmocc.annotation.history import past_actions
+from mmocc.annotation.info_frames import (
+    InfoFrame,
+    label_infos,
+    split_scenes,
+)
+from mmocc.annotation.json_lines import JsonLinesError
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LaneGraph
 from mmocc.annotation.meta_action_labels import (
     MetaActionLabel,
     label_scene,
 )
+from mmocc.annotation.openai_compatible_annotator import (
+    OpenAICompatibleAnnotator,
+)
+from mmocc.annotation.replay_annotator import ReplayAnnotator
 from mmocc.annotation.road_map import MapError, RoadMap, Surroundings
 from mmocc.annotation.rule_annotator import RuleAnnotator
 
 __all__ = [
     'Agent',
+    'Annotator',
+    'AnnotatorError',
+    'Answer',
+    'AnswerRecord',
+    'Arbiter',
     'ChainOfThought',
+    'Decision',
     'FrameContext',
+    'InfoFrame',
+    'JsonLinesError',
     'LabelRules',
     'LaneGraph',
     'MapError',
     'MetaActionLabel',
+    'NoAnswerError',
+    'OpenAICompatibleAnnotator',
+    'ReplayAnnotator',
     'RoadMap',
     'RuleAnnotator',
     'Surroundings',
+    'UnreachableError',
+    'label_infos',
     'label_scene',
     'parse_chain_of_thought',
     'past_actions',
+    'review_item',
+    'split_scenes',
 ]

@@ -1,6 +1,8 @@
 """What an annotator is told about a frame."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -60,8 +62,12 @@ class FrameContext:
             of the frame.
         history (tuple[MetaAction]): Past actions, oldest first.
         speed (float): Of the ego car now, m/s.
-        action (MetaAction): The label, which the text must lead to. It is the
-            only thing here that knows the future.
+        action (MetaAction): The label, which the text must lead to. It knows
+            the future, as ``path`` does; nothing else here does.
+        token (str): The frame's sample token.
+        path (np.ndarray): (T, 4) time in seconds, x, y, yaw of the recorded
+            drive in the canonical frame, from now up to 3 s.
+        images (Mapping[str, Path]): The image file of each camera.
     """
 
     agents: tuple[Agent, ...]
@@ -69,3 +75,6 @@ class FrameContext:
     history: tuple[MetaAction, ...]
     speed: float
     action: MetaAction
+    token: str = ''
+    path: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+    images: Mapping[str, Path] = field(default_factory=dict)

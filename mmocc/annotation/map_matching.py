@@ -26,6 +26,8 @@ class LaneMatch:
         crossings (tuple[int]): Poses whose lane lies beside the lane before.
         jumps (tuple[int]): Poses whose lane does not hang together with the
             lane before; the match is not to be trusted there.
+        candidates (tuple[dict[int, Projection]]): For each pose, the lanes
+            that it might be on and its place beside them.
     """
 
     lanes: tuple[int, ...]
@@ -33,19 +35,31 @@ class LaneMatch:
     shifts: tuple[float, ...]
     crossings: tuple[int, ...]
     jumps: tuple[int, ...]
+    candidates: tuple[dict[int, Projection], ...]
 
 
-def _step_cost(
+def place_cost(place: Projection, rules: LabelRules) -> float:
+    """What it costs that a pose lies here: twice a negative log-likelihood.
+
+    Offset and angle are normal with the two sigmas of the rules.
+    """
+    return (place.distance / rules.match_sigma) ** 2 + (
+        place.angle / rules.match_sigma_angle
+    ) ** 2
+
+
+def step_cost(
     graph: LaneGraph, before: int, after: int, rules: LabelRules
 ) -> float:
+    """What it costs to go from lane ``before`` to lane ``after``."""
     if before == after or graph.reaches(before, after, rules.match_links):
         return 0.0
-    if _beside(graph, before, after):
+    if is_beside(graph, before, after):
         return rules.neighbour_cost
     return rules.jump_cost
 
 
-def _beside(graph: LaneGraph, before: int, after: int) -> bool:
+def is_beside(graph: LaneGraph, before: int, after: int) -> bool:
     """Whether ``after`` lies beside ``before``, or follows a lane that does.
 
     Between two key frames a car may cross a line and pass the end of its
@@ -67,21 +81,21 @@ def _describe(
     graph: LaneGraph,
     poses: np.ndarray,
     lanes: list[int],
-    places: list[Projection],
+    candidates: list[dict[int, Projection]],
     rules: LabelRules,
 ) -> LaneMatch:
     """Sum up the sideways motion along the chosen lanes."""
+    places = [here[lane] for here, lane in zip(candidates, lanes, strict=True)]
     base, shifts, crossings, jumps = 0.0, [], [], []
     origin = places[0].offset
     for k, (lane, place) in enumerate(zip(lanes, places, strict=True)):
         if k and lane != lanes[k - 1]:
-            cost = _step_cost(graph, lanes[k - 1], lane, rules)
-            if cost:
-                old = graph.project(lanes[k - 1], poses[k])
+            before = lanes[k - 1]
+            if step_cost(graph, before, lane, rules):
+                old = graph.project(before, poses[k])
                 base += old.offset - place.offset
-                (
-                    crossings if _beside(graph, lanes[k - 1], lane) else jumps
-                ).append(k)
+                beside = is_beside(graph, before, lane)
+                (crossings if beside else jumps).append(k)
         shifts.append(base + place.offset - origin)
     return LaneMatch(
         lanes=tuple(lanes),
@@ -89,6 +103,7 @@ def _describe(
         shifts=tuple(shifts),
         crossings=tuple(crossings),
         jumps=tuple(jumps),
+        candidates=tuple(candidates),
     )
 
 
@@ -119,22 +134,18 @@ def match_lanes(
             return None
         candidates.append(here)
 
-    def emission(place: Projection) -> float:
-        return (place.distance / rules.match_sigma) ** 2 + (
-            place.angle / rules.match_sigma_angle
-        ) ** 2
-
-    costs = {lane: emission(p) for lane, p in candidates[0].items()}
+    costs = {lane: place_cost(p, rules) for lane, p in candidates[0].items()}
     trace: list[dict[int, int]] = []
     for here in candidates[1:]:
         back, new_costs = {}, {}
         for lane, place in here.items():
             ranked = [
-                (cost + _step_cost(graph, before, lane, rules), before)
+                (cost + step_cost(graph, before, lane, rules), before)
                 for before, cost in costs.items()
             ]
             best, before = min(ranked)
-            back[lane], new_costs[lane] = before, best + emission(place)
+            back[lane] = before
+            new_costs[lane] = best + place_cost(place, rules)
         trace.append(back)
         costs = new_costs
     lane = min(costs, key=lambda name: (costs[name], name))
@@ -143,5 +154,4 @@ def match_lanes(
         lane = back[lane]
         lanes.append(lane)
     lanes.reverse()
-    places = [here[lane] for here, lane in zip(candidates, lanes, strict=True)]
-    return _describe(graph, poses, lanes, places, rules)
+    return _describe(graph, poses, lanes, candidates, rules)

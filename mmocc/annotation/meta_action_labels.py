@@ -14,6 +14,10 @@ import numpy as np
 
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LaneGraph
+from mmocc.annotation.manoeuvre_probability import (
+    is_turning,
+    manoeuvre_probability,
+)
 from mmocc.annotation.map_matching import LaneMatch, match_lanes
 from mmocc.annotation.motion import Motion, describe_motion
 from mmocc.structures import MetaAction
@@ -21,6 +25,8 @@ from mmocc.structures.occ3d import NUM_FUTURE
 
 SOURCE_MAP = 'map'
 SOURCE_MOTION = 'motion'
+# Of labels that a person decided, in info files.
+SOURCE_REVIEW = 'review'
 
 _TURN = ('Turn Left', 'Turn Right')
 _CHANGE = ('Change Lane Left', 'Change Lane Right')
@@ -36,13 +42,23 @@ class MetaActionLabel:
         action (MetaAction): The pair of words.
         source (str): ``map`` where lanes decided the direction, ``motion``
             where the path alone did.
-        confidence (float): 0 to 1, the margin to the nearest threshold as a
-            share of it; 0 where the neighbour frames overruled the frame.
+        speed_confidence (float): 0 to 1, how far the acceleration is from its
+            threshold as a share of it; 0 where the neighbour frames overruled
+            the word.
+        direction_confidence (float): 0 to 1, the same of the direction's
+            thresholds, and no more than the probability that the car took
+            lanes that make this manoeuvre (see ``manoeuvre_probability``).
     """
 
     action: MetaAction
     source: str
-    confidence: float
+    speed_confidence: float
+    direction_confidence: float
+
+    @property
+    def confidence(self) -> float:
+        """The lower of the two."""
+        return min(self.speed_confidence, self.direction_confidence)
 
 
 def _margin(value: float, threshold: float) -> float:
@@ -169,8 +185,7 @@ def direction_on_map(
         return _STOP, margin
     turn_margin = _margin(abs(motion.turn), rules.turn_angle)
     turning = any(
-        graph.is_connector[lane]
-        and abs(graph.turns[lane]) >= rules.connector_angle
+        is_turning(graph, lane, rules)
         for lane in match.lanes[first : last + 1]
     )
     if turning and abs(motion.turn) >= rules.turn_angle:
@@ -249,6 +264,13 @@ def label_frame(
             last - start,
             rules,
         )
+        if direction != _STOP:
+            margin = min(
+                margin,
+                manoeuvre_probability(
+                    graph, match, index - start, last - start, rules
+                ),
+            )
         source = SOURCE_MAP
     else:
         direction, margin = direction_without_map(motion, rules)
@@ -256,7 +278,8 @@ def label_frame(
     return MetaActionLabel(
         action=legal_pair(speed, direction),
         source=source,
-        confidence=min(speed_margin, margin),
+        speed_confidence=speed_margin,
+        direction_confidence=margin,
     )
 
 
@@ -277,13 +300,19 @@ def _smooth(labels: list[MetaActionLabel | None]) -> None:
         ):
             continue
         speed, direction = here.action
-        if left.action.speed == right.action.speed:
-            speed = left.action.speed
-        if left.action.direction == right.action.direction:
-            direction = left.action.direction
-        action = MetaAction(speed, direction)
-        if action != here.action:
-            labels[k] = replace(here, action=action, confidence=0.0)
+        if speed != left.action.speed == right.action.speed:
+            here = replace(
+                here,
+                action=here.action._replace(speed=left.action.speed),
+                speed_confidence=0.0,
+            )
+        if direction != left.action.direction == right.action.direction:
+            here = replace(
+                here,
+                action=here.action._replace(direction=left.action.direction),
+                direction_confidence=0.0,
+            )
+        labels[k] = here
 
 
 def label_scene(

@@ -41,6 +41,11 @@ class Surroundings:
     lane_right: bool = False
 
 
+def map_path(root: Path, location: str) -> Path:
+    """Path of the map expansion of a location."""
+    return Path(root) / 'maps' / 'expansion' / f'{location}.json'
+
+
 def straight_way(pose: np.ndarray, reach: float) -> np.ndarray:
     """Poses (N, 3) straight ahead of ``pose``, 1 m apart, itself included."""
     ahead = np.arange(0.0, reach + LANE_SPACING, LANE_SPACING)

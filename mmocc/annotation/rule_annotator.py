@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from mmocc.annotation.annotator import Annotator
 from mmocc.annotation.chain_of_thought import ChainOfThought
 from mmocc.annotation.frame_context import Agent, FrameContext
 from mmocc.annotation.lead import Lead, find_lead, is_beside, on_the_way
@@ -32,8 +33,22 @@ _DIRECTION_PHRASES = {
 }
 
 
+def history_sentence(history: tuple[MetaAction, ...]) -> str:
+    """The latest changes of past actions, oldest first, as a sentence."""
+    if not history:
+        return 'unknown.'
+    phrases = []
+    for action in history:
+        phrase = _DIRECTION_PHRASES[action.direction]
+        if action.direction != 'Stop':
+            phrase += f' {_SPEED_PHRASES[action.speed]}'
+        if not phrases or phrases[-1] != phrase:
+            phrases.append(phrase)
+    return ', then '.join(phrases[-_PAST_PHRASES:]) + '.'
+
+
 @ANNOTATORS.register_module()
-class RuleAnnotator:
+class RuleAnnotator(Annotator):
     """Writes the chain of thought of a frame from boxes, lanes and history.
 
     The causes are tried in a fixed order and only those that fit the label
@@ -52,6 +67,8 @@ class RuleAnnotator:
             close. Defaults to 4.
     """
 
+    name = 'rule'
+
     def __init__(
         self,
         max_agents: int = 3,
@@ -66,6 +83,11 @@ class RuleAnnotator:
         self.lead_gap = lead_gap
         self.lead_time = lead_time
 
+    @property
+    def identity(self) -> dict:
+        """Its options."""
+        return dict(type=self.name, **vars(self))
+
     def annotate(self, context: FrameContext) -> str:
         """Write the answer for a frame.
 
@@ -79,7 +101,7 @@ class RuleAnnotator:
         return str(
             ChainOfThought(
                 scene=self._scene(context, lead),
-                history=self._history(context.history),
+                history=history_sentence(context.history),
                 reasoning=self._reasoning(context, lead),
                 action=context.action,
             )
@@ -119,19 +141,6 @@ class RuleAnnotator:
 
         seen = [a for a in agents if a.distance <= self.view_range]
         return sorted(seen, key=rank)[: self.max_agents]
-
-    @staticmethod
-    def _history(history: tuple[MetaAction, ...]) -> str:
-        if not history:
-            return 'unknown.'
-        phrases = []
-        for action in history:
-            phrase = _DIRECTION_PHRASES[action.direction]
-            if action.direction != 'Stop':
-                phrase += f' {_SPEED_PHRASES[action.speed]}'
-            if not phrases or phrases[-1] != phrase:
-                phrases.append(phrase)
-        return ', then '.join(phrases[-_PAST_PHRASES:]) + '.'
 
     def _reasoning(self, context: FrameContext, lead: Lead | None) -> str:
         reasons = [

@@ -27,7 +27,6 @@ from dataset_converters.nuscenes_converter import (
     MAX_SWEEPS,
     SPLITS,
     TEST,
-    map_path,
 )
 from dataset_converters.nuscenes_qa import load_questions, question_file
 from dataset_converters.nuscenes_tables import (
@@ -42,6 +41,7 @@ from dataset_converters.omnidrive_text import (
     read_pairs,
 )
 from mmocc.annotation import MapError, RoadMap
+from mmocc.annotation.road_map import map_path
 
 # Key frames of the official tables (nuScenes; Occ3D-nuScenes has the same).
 OFFICIAL_COUNTS = {

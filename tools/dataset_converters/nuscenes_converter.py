@@ -32,6 +32,7 @@ from dataset_converters.plain_pickle import write_info_file
 from dataset_converters.scene_store import SceneStore, digest, stamp
 from dataset_converters.sources import SOURCES
 from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
+from mmocc.annotation.road_map import map_path
 
 INFO_NAME = 'nuscenes_infos_occ_{split}.pkl'
 TEST = 'test'
@@ -111,11 +112,6 @@ def _no_bar(items: Iterable, total: int, name: str) -> Iterable:
 def _road_map(path: Path) -> RoadMap | None:
     """The map of a location, built once per process."""
     return RoadMap.from_json(path) if path.is_file() else None
-
-
-def map_path(root: Path, location: str) -> Path:
-    """Path of the map expansion of a location."""
-    return Path(root) / 'maps' / 'expansion' / f'{location}.json'
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataset_converters.plain_pickle import write_info_file
 from mmocc.utils.info_file import InfoFileError, load_info_file
 
 # Raise it when the content of info files changes.
-FORMAT = 1
+FORMAT = 2
 _DIGEST_LETTERS = 20
 
 

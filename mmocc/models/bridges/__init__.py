@@ -1,5 +1,6 @@
+from mmocc.models.bridges.action_tree import ActionTree
 from mmocc.models.bridges.greedy_decoding import greedy_decode
 from mmocc.models.bridges.sparse_query_bridge import SparseQueryBridge
 from mmocc.models.bridges.vlo_bridge import VLOBridge
 
-__all__ = ['SparseQueryBridge', 'VLOBridge', 'greedy_decode']
+__all__ = ['ActionTree', 'SparseQueryBridge', 'VLOBridge', 'greedy_decode']

@@ -34,7 +34,7 @@ def require_no_language(
             )
         readers += [
             f'planner.condition.{name} is on (switch it off)'
-            for name in ('reasoning', 'global_tokens')
+            for name in ('reasoning', 'global_tokens', 'meta')
             if planner.memory.reads(name)
         ]
     if readers:
@@ -50,8 +50,8 @@ def require_known_inputs(
     """Check what a planner reads beside occupancy and language.
 
     Raises:
-        ValueError: If it reads an ego status that is switched off, a
-            meta-action, or a command other than ``gt3s`` by that name.
+        ValueError: If it reads an ego status that is switched off, or a
+            command other than ``gt3s`` by that name.
     """
     reads_status = (
         planner.memory.reads('ego')
@@ -63,12 +63,6 @@ def require_known_inputs(
             'model.use_status is False, but the planner reads the ego '
             'status; set planner.condition.ego and planner.score_ego to '
             "False, and planner.score_source to anything but 'mlp_no_llm'"
-        )
-    if planner.memory.reads('meta'):
-        raise ValueError(
-            f'planner.condition.meta is {planner.memory.meta!r}, but '
-            'SparseOccVLA reads meta-actions from finished answers, which '
-            "training does not write; set it to 'none'"
         )
     command = planner.memory.command
     if command == 'route':

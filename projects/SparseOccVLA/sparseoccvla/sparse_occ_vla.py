@@ -13,6 +13,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from mmocc.models.bridges import greedy_decode
+from mmocc.models.bridges.packed_sequence import PackedSequence
 from mmocc.models.detectors.base_vla import BaseVLA
 from mmocc.models.forecasters.occ_forecaster import Forecast
 from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
@@ -29,11 +30,15 @@ from projects.SparseOccVLA.sparseoccvla.input_checks import (
     require_known_inputs,
     require_no_language,
 )
+from projects.SparseOccVLA.sparseoccvla.meta_action_reader import (
+    MetaActionReader,
+)
 from projects.SparseOccVLA.sparseoccvla.planner_question import (
     PlannerQuestion,
 )
 
 TARGETS = ('all', 'visible')
+META_TASK = 'meta_action'
 
 
 class Diagnosis(NamedTuple):
@@ -144,6 +149,7 @@ class SparseOccVLA(BaseVLA):
             require_no_language(self.forecaster, self.planner)
         else:
             self.tokenizer = build_tokenizer(tokenizer)
+            self.read_actions = MetaActionReader(self.tokenizer)
         if self.planner is not None:
             require_known_inputs(self.planner, use_status)
             if needs_language(self.planner):
@@ -165,6 +171,12 @@ class SparseOccVLA(BaseVLA):
                 scene.layers,
                 [self._voxels(sample) for sample in data_samples],
                 scene.initial_points,
+            )
+            losses.update(
+                self.encoder.voxel_losses(
+                    scene.voxels,
+                    *_stack_labels(data_samples, scene.features.device),
+                )
             )
         out = None
         if self.bridge is not None:
@@ -189,7 +201,7 @@ class SparseOccVLA(BaseVLA):
                     self._status(data_samples),
                     torch.stack([t.fut_trajs for t in truth]),
                     torch.stack([t.fut_masks for t in truth]),
-                    self._extras(out, data_samples),
+                    self._extras(scene, out, data_samples),
                 )
             )
         return losses
@@ -198,21 +210,38 @@ class SparseOccVLA(BaseVLA):
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> list[OccDataSample]:
         """Fill ``pred_occ``, ``pred_text``, ``pred_meta`` and ``pred_ego``."""
+        return self.predict_and_remember(inputs, data_samples)[0]
+
+    def predict_and_remember(
+        self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
+    ) -> tuple[list[OccDataSample], PackedSequence | None]:
+        """:meth:`predict`, and the visual tokens for :meth:`answer`."""
         scene = self.see(inputs, data_samples)
         grids = self.decoder(scene.layers[-1])
         for sample, grid in zip(data_samples, grids, strict=True):
             sample.pred_occ = BaseDataElement(semantics=grid)
-        out = None
+        out = memory = None
         if self.bridge is not None:
             out, memory = self.bridge.remember(scene, self._prompt)
-            answers = self._answer(memory, data_samples)
-            self.write_answers(data_samples, answers)
+            self.answer(memory, data_samples)
             _read_meta_actions(data_samples)
         if self.forecaster is not None:
             self._forecast(scene, out, data_samples)
         if self.planner is not None:
             self._plan(scene, out, data_samples)
-        return data_samples
+        return data_samples, memory
+
+    def answer(
+        self, memory: PackedSequence, data_samples: list[OccDataSample]
+    ) -> None:
+        """Fill ``pred_text`` of frames that were looked at before.
+
+        Args:
+            memory (PackedSequence): Of these frames; is not changed.
+            data_samples (list[OccDataSample]): With questions.
+        """
+        answers = self._answer(memory.without_text(), data_samples)
+        self.write_answers(data_samples, answers)
 
     def diagnose(
         self,
@@ -239,7 +268,7 @@ class SparseOccVLA(BaseVLA):
             torch.stack([t.fut_trajs for t in truth]),
             torch.stack([t.fut_masks for t in truth]),
             [sample.token for sample in data_samples],
-            self._extras(out, data_samples),
+            self._extras(scene, out, data_samples),
             seed,
         )
         forecast = self._roll_out(scene, out, data_samples)
@@ -256,13 +285,27 @@ class SparseOccVLA(BaseVLA):
     def see(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> SparseOccFeatures:
-        """Occupancy queries of all cameras and frames."""
-        imgs = inputs['imgs']  # (B, T * V, 3, H, W)
-        maps = self.neck(self.backbone(imgs.flatten(0, 1)))
-        maps = [each.unflatten(0, imgs.shape[:2]) for each in maps]
+        """Occupancy queries of all cameras and frames.
+
+        Args:
+            inputs (dict): ``imgs``, (B, T * V, 3, H, W); ``maps`` from
+                :meth:`look`, where they are known already.
+            data_samples (list[OccDataSample]): With the calibration.
+        """
+        imgs = inputs['imgs']
+        maps = inputs['maps'] if 'maps' in inputs else self.look(imgs)
         ego2img = np.stack([_ego2img(sample) for sample in data_samples])
         ego2img = torch.from_numpy(ego2img).to(imgs)
         return self.encoder(maps, ego2img, tuple(imgs.shape[-2:]))
+
+    def look(self, imgs: Tensor) -> list[Tensor]:
+        """Feature maps (B, N, D, h, w) of images (B, N, 3, H, W), each alone.
+
+        What an image shows does not depend on when it is looked at, so a
+        stream of frames keeps the maps of past ones.
+        """
+        maps = self.neck(self.backbone(imgs.flatten(0, 1)))
+        return [each.unflatten(0, imgs.shape[:2]) for each in maps]
 
     def train(self, mode: bool = True) -> 'SparseOccVLA':
         """What is frozen stays in evaluation mode."""
@@ -287,6 +330,7 @@ class SparseOccVLA(BaseVLA):
 
     def _extras(
         self,
+        scene: SparseOccFeatures,
         out: SparseBridgeOutput | None,
         data_samples: list[OccDataSample],
     ) -> ConditionExtras:
@@ -296,8 +340,26 @@ class SparseOccVLA(BaseVLA):
             ends = np.stack([_last_known(s.gt_ego) for s in data_samples])
             command = torch.from_numpy(gt3s_command(ends))
             command = command.to(self.encoder.query_points.device)
+        meta = None
+        if self.planner.memory.reads('meta'):
+            meta = self._likely_actions(scene, data_samples)
         return ConditionExtras(
-            global_tokens=out and out.overview, command=command
+            global_tokens=out and out.overview, meta=meta, command=command
+        )
+
+    @torch.no_grad()
+    def _likely_actions(
+        self, scene: SparseOccFeatures, data_samples: list[OccDataSample]
+    ) -> Tensor:
+        """Probabilities (B, 3 + 6) that the language model gives now."""
+        _, memory = self.bridge.remember(scene)
+        prompts = [
+            self.prompts(sample, META_TASK)[self.place_of(sample, META_TASK)]
+            for sample in data_samples
+        ]
+        device = scene.features.device
+        return self.read_actions(
+            self.bridge, memory, [prompt.to(device) for prompt in prompts]
         )
 
     def _status(self, data_samples: list[OccDataSample]) -> Tensor | None:
@@ -346,7 +408,7 @@ class SparseOccVLA(BaseVLA):
         return occupied_voxels(semantics, self.decoder.grid, seen)
 
     def _answer(
-        self, memory: object, data_samples: list[OccDataSample]
+        self, memory: PackedSequence, data_samples: list[OccDataSample]
     ) -> list[dict[int, str]]:
         """Answer all questions of all frames, by place."""
         asked = [
@@ -413,7 +475,7 @@ class SparseOccVLA(BaseVLA):
             self._reasoning(out),
             scene,
             self._status(data_samples),
-            self._extras(out, data_samples),
+            self._extras(scene, out, data_samples),
             [sample.token for sample in data_samples],
         )
         scores = plan.scores.gather(1, plan.candidate_index)
@@ -436,6 +498,17 @@ def _ego2img(sample: OccDataSample) -> np.ndarray:
     return cam2img @ np.linalg.inv(sample.cam2ego)
 
 
+def _stack_labels(
+    data_samples: list[OccDataSample], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Class ids and camera mask, (B, X, Y, Z)."""
+    labels = [sample.gt_occ for sample in data_samples]
+    return tuple(
+        torch.stack([label.get(name) for label in labels]).to(device)
+        for name in ('semantics', 'mask_camera')
+    )
+
+
 def _last_known(ego: BaseDataElement) -> np.ndarray:
     """Where the future ends (2,), the origin where there is none."""
     known = ego.fut_trajs[ego.fut_masks.bool()]
@@ -448,7 +521,7 @@ def _read_meta_actions(data_samples: list[OccDataSample]) -> None:
         for question, answer in zip(
             sample.gt_text.questions, sample.pred_text.answers, strict=True
         ):
-            if question.task == 'meta_action':
+            if question.task == META_TASK:
                 action = parse_meta_action(answer)
                 sample.pred_meta = BaseDataElement(
                     speed=IGNORE if action is None else action.speed_index,

@@ -127,7 +127,7 @@ def test_meta_scores_equal_token_by_token_decoding():
     opening = torch.tensor(model.decide._encode('Action:'))
     context = torch.cat([prompt, opening])
     scores = model.decide._score(model.bridge, memory, [context])[0]
-    phrases = model.decide.phrases
+    phrases = model.decide.tree.phrases
     for k, phrase in enumerate(phrases):
         expected = 1.0
         for j, token in enumerate(phrase):

@@ -59,13 +59,6 @@ def test_an_ego_status_that_is_switched_off(anchors, planner):
         build_model(anchors, change)
 
 
-@pytest.mark.parametrize('meta', ['hard', 'soft'])
-def test_meta_actions_are_not_to_be_had(anchors, meta):
-    change = dict(planner=dict(condition=dict(meta=meta)))
-    with pytest.raises(ValueError, match=f"meta is '{meta}'.*'none'"):
-        build_model(anchors, change)
-
-
 def test_routes_are_not_to_be_had(anchors):
     change = dict(planner=dict(condition=dict(command='route')))
     with pytest.raises(ValueError, match="'route', but the data holds no"):

@@ -1,0 +1,64 @@
+"""The 18 legal meta-actions as token phrases, and how likely each is.
+
+At each node of the tree that the phrases form, the probabilities of the legal
+continuations are renormalised, which makes the 18 products a distribution:
+P(speed, direction) = P(speed) P(direction | speed). The papers do not say how
+an action is read from a model's words.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from mmocc.structures import DIRECTIONS, META_ACTIONS, SPEEDS
+
+
+class ActionTree:
+    """What a language model may say behind the action's marker.
+
+    Args:
+        encode (Callable): Text to token ids, without special tokens.
+
+    Attributes:
+        phrases (list[list[int]]): Tokens of each of META_ACTIONS.
+        vocabulary (Tensor): (n,) int64, every token of a phrase once.
+    """
+
+    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+        self.phrases = [encode(f' {action}') for action in META_ACTIONS]
+        self.vocabulary = torch.tensor(
+            sorted({token for phrase in self.phrases for token in phrase})
+        )
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Read the tree.
+
+        Args:
+            logits (Tensor): (B, 18, P, n) of ``vocabulary``, before each
+                token of each phrase; padding is not read.
+
+        Returns:
+            Tensor: (B, 18) in the order of META_ACTIONS, summing to one.
+        """
+        logits = logits.float()
+        column = {token: i for i, token in enumerate(self.vocabulary.tolist())}
+        log_scores = []
+        for k, phrase in enumerate(self.phrases):
+            score = logits.new_zeros(len(logits))
+            for j, token in enumerate(phrase):
+                legal = sorted(
+                    {p[j] for p in self.phrases if p[:j] == phrase[:j]}
+                )
+                if len(legal) > 1:
+                    at_node = logits[:, k, j, [column[t] for t in legal]]
+                    share = at_node.log_softmax(dim=-1)
+                    score = score + share[:, legal.index(token)]
+            log_scores.append(score)
+        return torch.stack(log_scores, dim=-1).exp()
+
+
+def marginals(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Of pairs (..., 18) those of speeds (..., 3) and directions (..., 6)."""
+    pairs = scores.unflatten(-1, (len(SPEEDS), len(DIRECTIONS)))
+    return pairs.sum(dim=-1), pairs.sum(dim=-2)

@@ -1,0 +1,60 @@
+"""Probabilities of meta-actions, on a tree that is small enough to see."""
+
+import pytest
+import torch
+
+from mmocc.models.bridges import ActionTree
+from mmocc.models.bridges.action_tree import marginals
+from mmocc.structures import META_ACTIONS
+
+
+def encode(text):
+    """Each word and each mark is a token: the sum of its letters' codes."""
+    for mark in ';.':
+        text = text.replace(mark, f' {mark}')
+    return [sum(map(ord, word)) for word in text.split()]
+
+
+@pytest.fixture
+def tree():
+    return ActionTree(encode)
+
+
+def column(tree, word):
+    return tree.vocabulary.tolist().index(encode(word)[0])
+
+
+def test_probabilities_of_pairs_sum_to_one(tree):
+    generator = torch.Generator().manual_seed(0)
+    longest = max(map(len, tree.phrases))
+    logits = torch.randn(
+        2, 18, longest, len(tree.vocabulary), generator=generator
+    )
+    # What a model says before the first token is the same for all phrases.
+    logits[:] = logits[:, :1]
+    scores = tree.probabilities(logits)
+    assert scores.shape == (2, 18)
+    torch.testing.assert_close(scores.sum(dim=1), torch.ones(2))
+    speeds, directions = marginals(scores)
+    torch.testing.assert_close(speeds.sum(dim=1), torch.ones(2))
+    torch.testing.assert_close(directions.sum(dim=1), torch.ones(2))
+
+
+def test_a_word_is_weighed_against_its_legal_rivals_alone(tree):
+    longest = max(map(len, tree.phrases))
+    logits = torch.zeros(1, 18, longest, len(tree.vocabulary))
+    # Twice as likely as each of the two others, by hand: 2 / (2 + 1 + 1).
+    logits[:, :, 0, column(tree, 'Accelerate')] = torch.tensor(2.0).log()
+    # No action begins with this word, so its height does not count.
+    logits[:, :, 0, column(tree, 'Left')] = 50.0
+    speeds, _ = marginals(tree.probabilities(logits))
+    torch.testing.assert_close(speeds, torch.tensor([[0.25, 0.5, 0.25]]))
+
+
+def test_pairs_stand_in_the_order_of_the_vocabulary():
+    scores = torch.zeros(18)
+    action = next(a for a in META_ACTIONS if a.direction == 'Turn Right')
+    scores[META_ACTIONS.index(action)] = 1.0
+    speeds, directions = marginals(scores)
+    assert speeds.argmax() == action.speed_index
+    assert directions.argmax() == action.direction_index
