@@ -6,8 +6,9 @@ One way only::
       -> {encoders, bridges, occ_heads, planners, vlms} -> {layers, losses}
       -> structures -> registry
 
-``datasets``, ``evaluation``, ``visualization``, ``annotation``, ``synthetic``
-and ``engine`` stand beside the models and meet them in ``structures``.
+``datasets``, ``evaluation``, ``visualization``, ``annotation``, ``review``,
+``synthetic`` and ``engine`` stand beside the models and meet them in
+``structures``.
 Packages on one level never import each other. ``utils`` serves all of them.
 """
 
@@ -40,12 +41,13 @@ BESIDE = {
         'evaluation',
         'visualization',
         'annotation',
+        'review',
         'synthetic',
         'engine',
     )
 }
 MODELS = {'mmocc.models', 'mmocc.models.detectors', *PARTS, *BRICKS}
-TOP = {'mmocc.apis', 'mmocc.testing'}
+TOP = {'mmocc.apis', 'mmocc.export', 'mmocc.report', 'mmocc.testing'}
 EVERYTHING = FLOOR | MODELS | BESIDE | TOP | {'mmocc', 'projects'}
 
 # Package to the packages that it may import besides itself.
@@ -76,7 +78,14 @@ PLACES = {
     'nuscenes': ('tools/',),
 }
 # Absent or broken on many machines: inside functions only, if at all.
-LATE = {'torchvision', 'open3d', 'rerun'}
+LATE = {
+    'torchvision',
+    'open3d',
+    'rerun',
+    'onnx',
+    'onnxruntime',
+    'onnxscript',
+}
 
 
 class Import(NamedTuple):

@@ -1,13 +1,16 @@
 #!/usr/bin/env python
-"""Predict on one frame: JSON, occupancy and pictures.
+"""Predict on one frame: JSON, occupancy and pictures; or draw its scene.
 
 python tools/infer.py CONFIG WEIGHTS --infos FILE.pkl --data-root DIR --out DIR
+python tools/infer.py CONFIG WEIGHTS --infos FILE.pkl --data-root DIR \\
+    --token TOKEN --out DIR --video --ply
 python tools/infer.py CONFIG WEIGHTS --images DIR --calibration FILE.json \\
     --ego FILE.json --questions "Are there any pedestrians?" --out DIR
 """
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,24 +33,33 @@ from mmocc.apis.camera_files import (
 )
 from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
 from mmocc.datasets import LoadMetaAction, LoadOcc3DFromFile, PackOccInputs
-from mmocc.structures import OccDataSample
+from mmocc.structures import OCC3D_CLASSES, OccDataSample
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import explained, load_config
 from mmocc.utils.info_file import InfoFileError, load_info_file
 from mmocc.visualization import (
+    Export,
     FramePicture,
     camera_panel,
+    export_frames,
     forecast_strip,
     frame_panel,
+    info_surroundings,
     occupancy_comparison,
+    open_rrd,
     plan_bev,
+    show_frame,
+    write_ply,
     write_png,
 )
 from mmocc.visualization.drawing import PLAN, TRUTH, below, legend
+from mmocc.visualization.occupancy_comparison import CLASS_LEGEND
 
 PREDICTION, OCCUPANCY = 'prediction.json', 'occupancy.npz'
+PLY, RRD, SCENE = 'occupancy.ply', 'frame.rrd', 'scene'
 PICTURES = (
     'cameras.png',
+    'camera_voxels.png',
     'occupancy.png',
     'forecast.png',
     'plan.png',
@@ -59,6 +71,9 @@ EPILOG = f"""
 written to --out: {PREDICTION}, {OCCUPANCY} (semantics, Occ3D ids, uint8, and
   future_semantics, one grid each 0.5 s in the ego frame of then),
   {', '.join(PICTURES)}.
+  With --ply {PLY}, with --rrd {RRD}. With --video also {SCENE}/: a page for
+  each frame of the scene, scene.mp4 and scene.gif, and these two of the whole
+  scene; frames that cannot be read are skipped with a warning.
   What the model does not predict is left out. Planners that score anchors
   refine and draw all of them, which leaves the plan as it is, unless the
   config sets model.planner.denoise.
@@ -138,6 +153,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='true occupancy to draw; default: that of the info file, if it '
         'is on disk',
     )
+    more = parser.add_argument_group('more pictures')
+    more.add_argument(
+        '--video',
+        action='store_true',
+        help='predict and draw all frames of the scene, with --infos',
+    )
+    more.add_argument(
+        '--ply', action='store_true', help='occupancy for MeshLab'
+    )
+    more.add_argument(
+        '--rrd', action='store_true', help='a recording for Rerun'
+    )
+    more.add_argument(
+        '--show', action='store_true', help='open a window of open3d'
+    )
     parser.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
     parser.add_argument(
         '--cfg-options',
@@ -149,6 +179,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.images and not args.calibration:
         parser.error('--images needs --calibration')
+    if args.images and args.video:
+        parser.error('--video draws a scene, which only --infos has')
     if args.infos and args.calibration:
         parser.error(
             '--calibration belongs to --images; the file of --infos has one'
@@ -173,11 +205,7 @@ def read_frame(
         )
     infos = load_info_file(args.infos)['data_list']
     info = choose_info(infos, args.infos, args.index, args.token)
-    frame, *past = [
-        each and info_frame(each, args.data_root, args.images_dir)
-        for each in [info, *past_infos(infos, info, num_history)]
-    ]
-    frame = with_history(frame, past)
+    frame = read_info(args, infos, info, num_history)
     if args.ego is not None:
         state, past_actions = read_ego(args.ego)
         frame['ego'] = {
@@ -189,6 +217,20 @@ def read_frame(
                 frame['token'], past_actions
             )
     return frame
+
+
+def read_info(
+    args: argparse.Namespace,
+    infos: Sequence[dict],
+    info: dict,
+    num_history: int,
+) -> dict:
+    """A frame of an info file, with its past."""
+    frame, *past = [
+        each and info_frame(each, args.data_root, args.images_dir)
+        for each in [info, *past_infos(infos, info, num_history)]
+    ]
+    return with_history(frame, past)
 
 
 def choose_info(
@@ -227,17 +269,48 @@ def add_truth(
             setattr(sample, field, truth.get(field))
 
 
-def draw(
-    sample: OccDataSample, images: Sequence[np.ndarray]
-) -> dict[str, np.ndarray]:
+def occ3d_ids(path: str | None) -> dict[int, int] | None:
+    """From the box labels of an info file to Occ3D ids."""
+    if path is None:
+        return None
+    categories = load_info_file(path)['metainfo'].get('categories', {})
+    return {
+        label: OCC3D_CLASSES.index(name)
+        for name, label in categories.items()
+        if name in OCC3D_CLASSES
+    }
+
+
+def make_picture(
+    args: argparse.Namespace,
+    inferencer: VLAInferencer,
+    frame: dict,
+    sample: OccDataSample,
+    ids: dict[int, int] | None,
+) -> FramePicture:
+    """All that is known about a predicted frame."""
+    bank = getattr(getattr(inferencer.model, 'planner', None), 'bank', None)
+    return FramePicture.from_sample(
+        sample,
+        read_views(frame, inferencer.cameras),
+        surroundings=info_surroundings(
+            frame,
+            args.data_root,
+            ids,
+            None if bank is None else bank.anchors.cpu().numpy(),
+        ),
+    )
+
+
+def draw(frame: FramePicture) -> dict[str, np.ndarray]:
     """The pictures by file name."""
-    frame = FramePicture.from_sample(sample, images)
+    cameras = frame.images, frame.cam_names
+    calibration = frame.cam2img, frame.cam2ego
     views = camera_panel(
-        frame.images,
-        frame.cam_names,
+        *cameras,
         frame.paths,
-        frame.cam2img,
-        frame.cam2ego,
+        *calibration,
+        agents=frame.surroundings.agents,
     )
     colours = [
         (name, colour)
@@ -251,6 +324,12 @@ def draw(
         views = below([views, legend(colours, views.shape[1])])
     pictures = {'cameras.png': views, 'panel.png': frame_panel(frame)}
     if frame.pred_occ is not None:
+        voxels = camera_panel(
+            *cameras, (), *calibration, semantics=frame.pred_occ
+        )
+        pictures['camera_voxels.png'] = below(
+            [voxels, legend(CLASS_LEGEND, voxels.shape[1])]
+        )
         pictures['occupancy.png'] = occupancy_comparison(
             frame.pred_occ, frame.gt_occ, frame.mask_camera, from_above=True
         )
@@ -266,8 +345,51 @@ def draw(
             frame.his_trajs,
             PLAN_WIDTH,
             scores=frame.pred_scores,
+            agents=frame.surroundings.agents,
+            road=frame.surroundings.road,
+            anchors=frame.surroundings.anchors,
         )
     return pictures
+
+
+def write_models(args: argparse.Namespace, frame: FramePicture) -> None:
+    """Write, or show, what can be turned around."""
+    if args.ply and frame.pred_occ is not None:
+        write_ply(frame.pred_occ, args.out / PLY)
+    if args.rrd:
+        with open_rrd(args.out / RRD) as add:
+            add(frame)
+    if args.show:
+        show_frame(frame)
+
+
+def draw_scene(args: argparse.Namespace, inferencer: VLAInferencer) -> Export:
+    """Predict and draw every frame of the chosen frame's scene."""
+    infos = load_info_file(args.infos)['data_list']
+    chosen = choose_info(infos, args.infos, args.index, args.token)
+    ids = occ3d_ids(args.infos)
+
+    def predict(info: dict) -> FramePicture:
+        frame = read_info(args, infos, info, inferencer.num_history)
+        sample = inferencer.predict([frame], args.questions)[0]
+        add_truth(sample, frame, None)
+        return make_picture(args, inferencer, frame, sample, ids)
+
+    scene = [
+        info
+        for info in infos
+        if info.get('scene_token') == chosen.get('scene_token')
+    ]
+    return export_frames(
+        {
+            f'{place:03d}_{info["token"]}': partial(predict, info)
+            for place, info in enumerate(scene)
+        },
+        args.out / SCENE,
+        video=True,
+        ply=args.ply,
+        rrd=args.rrd,
+    )
 
 
 def write(
@@ -277,7 +399,7 @@ def write(
 
     The JSON file comes last: where it is, everything is.
     """
-    for name in (PREDICTION, OCCUPANCY, *PICTURES):
+    for name in (PREDICTION, OCCUPANCY, PLY, RRD, *PICTURES):
         (out / name).unlink(missing_ok=True)
     if 'pred_occ' in sample:
         grids = {key: grid.numpy() for key, grid in sample.pred_occ.items()}
@@ -325,8 +447,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             config=args.config,
             weights=args.weights,
         )
-        pictures = draw(sample, read_views(frame, inferencer.cameras))
-        write(args.out, prediction, sample, pictures)
+        picture = make_picture(
+            args, inferencer, frame, sample, occ3d_ids(args.infos)
+        )
+        write(args.out, prediction, sample, draw(picture))
+        write_models(args, picture)
+        if args.video:
+            export = draw_scene(args, inferencer)
+            print(
+                f'scene: {len(export.drawn)} frames drawn, '
+                f'{len(export.skipped)} skipped'
+            )
     print(describe(prediction, args.out))
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
@@ -43,6 +43,18 @@ def parse_args() -> argparse.Namespace:
         help='write the scores, the checkpoint and the environment here',
     )
     parser.add_argument(
+        '--dump',
+        metavar='DIR',
+        help='write predictions and ground truth of every frame here, for '
+        'tools/evaluate.py and tools/analysis_tools/report.py',
+    )
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='draw frames here, one PNG page each: all, or every N-th with '
+        '--cfg-options default_hooks.visualization.interval=N',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -68,6 +80,15 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def draw_pages(cfg: Config, folder: str) -> None:
+    """Let a run draw what it predicts, in ``folder/test``."""
+    hook = dict(type='OccVisualizationHook', interval=1)
+    hook.update(cfg.default_hooks.get('visualization') or {})
+    hook.update(out_dir=str(Path(folder).absolute()))
+    cfg.default_hooks.visualization = hook
+    cfg.setdefault('visualizer', dict(type='OccLocalVisualizer'))
+
+
 def main() -> None:
     args = parse_args()
     with explained():
@@ -81,6 +102,13 @@ def main() -> None:
         require_safe(args.checkpoint)
         cfg.load_from = args.checkpoint
         cfg.resume = False
+        if args.dump is not None:
+            cfg.test_evaluator = [
+                *cfg.test_evaluator,
+                dict(type='PredictionFiles', out_dir=args.dump),
+            ]
+        if args.show_dir is not None:
+            draw_pages(cfg, args.show_dir)
         prepare_cpu_processes(cfg, args.launcher)
         runner = Runner.from_cfg(cfg)
         scores = runner.test()

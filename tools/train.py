@@ -18,6 +18,7 @@ from mmocc.engine.distributed import (
     leave_processes,
     prepare_cpu_processes,
 )
+from mmocc.engine.strategy_runner import StrategyRunner
 from mmocc.utils.checkpoint import latest_checkpoint, require_safe
 from mmocc.utils.config import ConfigError, explained, load_config
 
@@ -154,7 +155,8 @@ def main() -> None:
     with explained(cfg):
         apply_arguments(cfg, args)
         prepare_cpu_processes(cfg, args.launcher)
-        Runner.from_cfg(cfg).train()
+        runner = StrategyRunner if cfg.get('strategy') else Runner
+        runner.from_cfg(cfg).train()
     leave_processes()
 
 

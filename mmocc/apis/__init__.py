@@ -1,3 +1,4 @@
+from mmocc.apis.conversation import Conversation
 from mmocc.apis.frames import (
     camera_frame,
     info_frame,
@@ -5,20 +6,26 @@ from mmocc.apis.frames import (
     read_views,
     with_history,
 )
+from mmocc.apis.info_frames import frame_at, scene_infos
 from mmocc.apis.prediction import prediction_dict, prediction_json
+from mmocc.apis.scene_stream import SceneStream
 from mmocc.apis.vla_inferencer import VLAInferencer
 
 # Its name before it served SparseOccVLA as well.
 OccVLAInferencer = VLAInferencer
 
 __all__ = [
+    'Conversation',
     'OccVLAInferencer',
+    'SceneStream',
     'VLAInferencer',
     'camera_frame',
+    'frame_at',
     'info_frame',
     'past_infos',
     'prediction_dict',
     'prediction_json',
     'read_views',
+    'scene_infos',
     'with_history',
 ]

@@ -10,6 +10,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from mmocc.apis.camera_choice import for_cameras
 from mmocc.apis.frames import Image, camera_frame, with_history
 from mmocc.apis.pipeline import (
     build_inference_pipeline,
@@ -56,10 +57,14 @@ class VLAInferencer:
             loaded with ``weights_only=True``. Defaults to None: what the
             config itself loads, random otherwise.
         device (str): 'cpu', 'cuda' or 'cuda:N'. Defaults to 'cpu'.
+        cameras (Sequence[str], optional): Other cameras than those of the
+            config, in any number, where the model allows it (see
+            ``for_cameras``). Defaults to None, those of the config.
 
     Raises:
         ConfigError: If the config or its pipeline cannot be used, the model
-            reads a command from the future, or there is no such device.
+            reads a command from the future or cannot take the cameras, or
+            there is no such device.
         CheckpointError: If the weights are not those of this model.
         FileNotFoundError: If there are no weights.
     """
@@ -69,8 +74,11 @@ class VLAInferencer:
         model: str | os.PathLike | Config,
         weights: str | os.PathLike | None = None,
         device: str = 'cpu',
+        cameras: Sequence[str] | None = None,
     ) -> None:
         self.cfg = model if isinstance(model, Config) else load_config(model)
+        if cameras is not None:
+            self.cfg = for_cameras(self.cfg, cameras)
         if device.startswith('cuda') and not torch.cuda.is_available():
             raise ConfigError(
                 f'the device is {device!r}, but torch sees no GPU; use '
@@ -217,9 +225,8 @@ class VLAInferencer:
                 'the cameras',
                 f'{sorted(frame["images"])} without {missing}',
                 f'those the model was built for, {list(self.cameras)}',
-                'add the views, or train a model for the cameras you have '
-                "(LoadSurroundImages' `cameras`, and `num_views` of the "
-                'bridge or the encoder, in the config)',
+                'add the views, or name the cameras you have (`cameras` of '
+                'VLAInferencer)',
             )
         frame = self._complete_history(frame)
         if questions is not None:

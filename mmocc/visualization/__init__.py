@@ -1,3 +1,4 @@
+from mmocc.visualization.agents import Agents, info_agents
 from mmocc.visualization.bev_view import bev_view
 from mmocc.visualization.camera_panel import Path, camera_panel
 from mmocc.visualization.drawing import write_png
@@ -6,30 +7,58 @@ from mmocc.visualization.frame_panel import FramePicture, frame_panel
 from mmocc.visualization.loss_curves import loss_curves
 from mmocc.visualization.occ_local_visualizer import OccLocalVisualizer
 from mmocc.visualization.occupancy_comparison import occupancy_comparison
+from mmocc.visualization.open3d_window import show_frame
 from mmocc.visualization.plan_bev import plan_bev
+from mmocc.visualization.ply import write_ply
+from mmocc.visualization.rerun_file import open_rrd
+from mmocc.visualization.road_lines import RoadLine, road_lines
+from mmocc.visualization.scene_export import (
+    Export,
+    ExportError,
+    export_frames,
+)
+from mmocc.visualization.surroundings import (
+    Surroundings,
+    info_surroundings,
+)
 from mmocc.visualization.text_panel import (
     TextRow,
     answer_rows,
     meta_action_row,
     text_panel,
 )
+from mmocc.visualization.video import VideoError, write_video
 from mmocc.visualization.voxel_view import voxel_view
 
 __all__ = [
+    'Agents',
+    'Export',
+    'ExportError',
     'FramePicture',
     'OccLocalVisualizer',
     'Path',
+    'RoadLine',
+    'Surroundings',
     'TextRow',
+    'VideoError',
     'answer_rows',
     'bev_view',
     'camera_panel',
+    'export_frames',
     'forecast_strip',
     'frame_panel',
+    'info_agents',
+    'info_surroundings',
     'loss_curves',
     'meta_action_row',
     'occupancy_comparison',
+    'open_rrd',
     'plan_bev',
+    'road_lines',
+    'show_frame',
     'text_panel',
     'voxel_view',
+    'write_ply',
     'write_png',
+    'write_video',
 ]

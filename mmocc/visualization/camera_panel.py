@@ -1,4 +1,4 @@
-"""The six cameras as the papers show them, with plans on the road.
+"""The six cameras as the papers show them, with what lies in the world.
 
 Front left, front, front right over back left, back, back right.
 """
@@ -9,6 +9,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from mmocc.structures import OccGrid
+from mmocc.visualization.agents import Agents, draw_boxes
+from mmocc.visualization.camera_voxels import draw_camera_voxels
 from mmocc.visualization.drawing import (
     INK,
     MUTED,
@@ -24,6 +27,12 @@ from mmocc.visualization.drawing import (
     to_subpixels,
     write_labels,
 )
+from mmocc.visualization.projection import (
+    NEAR,
+    check_calibration,
+    check_images,
+    project,
+)
 
 FIGURE_ORDER = (
     'CAM_FRONT_LEFT',
@@ -36,8 +45,6 @@ FIGURE_ORDER = (
 COLUMNS = 3
 TILE_GAP = 4
 
-# Ground points nearer to the image plane than this are not drawn, in metres.
-NEAR = 0.5
 PATH_SPACING = 0.25
 PATH_OPACITY = 0.6
 
@@ -55,27 +62,6 @@ class Path(NamedTuple):
     points: np.ndarray
     colour: Colour
     width: float
-
-
-def project(
-    points: np.ndarray, cam2img: np.ndarray, cam2ego: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (..., 2) and depths (...) of ego points (..., 3) in metres.
-
-    Pixels of points at or behind the image plane mean nothing.
-
-    Args:
-        points (np.ndarray): (..., 3) in the ego frame.
-        cam2img (np.ndarray): (3, 3) intrinsics.
-        cam2ego (np.ndarray): (4, 4).
-    """
-    ego2cam = np.linalg.inv(cam2ego)
-    seen = points @ ego2cam[:3, :3].T + ego2cam[:3, 3]
-    depth = seen[..., 2]
-    homogeneous = seen @ np.asarray(cam2img)[:3, :3].T
-    with np.errstate(divide='ignore', invalid='ignore'):
-        pixels = homogeneous[..., :2] / homogeneous[..., 2:]
-    return pixels, depth
 
 
 def draw_path(
@@ -142,30 +128,47 @@ def camera_panel(
     cam2img: np.ndarray | None = None,
     cam2ego: np.ndarray | None = None,
     width: int = 1500,
+    agents: Agents | None = None,
+    semantics: np.ndarray | None = None,
+    grid: OccGrid | None = None,
 ) -> np.ndarray:
-    """Arrange camera images with their names and, if given, paths.
+    """Arrange camera images with their names and what lies in the world.
+
+    The first image sets the shape of all tiles; images of another shape are
+    shrunk into theirs, whole.
 
     Args:
         images (Sequence[np.ndarray]): V pictures (H, W, 3) uint8 RGB.
         names (Sequence[str]): V camera names. nuScenes' six take their places
             of the papers' figures (a missing one stays grey); other sets are
             laid out in their own order.
-        paths (Sequence[Path]): Drawn in this order. Defaults to ().
+        paths (Sequence[Path]): Drawn in this order, over all else. Defaults
+            to ().
         cam2img (np.ndarray, optional): (V, 3, 3) intrinsics of ``images`` as
-            given; needed for paths.
-        cam2ego (np.ndarray, optional): (V, 4, 4); needed for paths.
+            given; needed for whatever is drawn.
+        cam2ego (np.ndarray, optional): (V, 4, 4); needed likewise.
         width (int): Pixels of the whole picture. Defaults to 1500.
+        agents (Agents, optional): Boxes to draw. Defaults to None.
+        semantics (np.ndarray, optional): (X, Y, Z) Occ3D ids, laid over the
+            images. Defaults to None.
+        grid (OccGrid, optional): Of ``semantics``. Defaults to Occ3D's.
 
     Returns:
         np.ndarray: (H, width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If there is not one picture for each name, or the
+            calibration is missing, misshapen or not finite.
     """
-    if len(images) != len(names) or not images:
-        raise ValueError(
-            f'{len(images)} images for {len(names)} camera names; expected '
-            'one image for each name'
-        )
-    if paths and (cam2img is None or cam2ego is None):
-        raise ValueError('paths need cam2img and cam2ego to be projected')
+    check_images(images, names)
+    draws = bool(paths) or agents is not None or semantics is not None
+    if draws:
+        if cam2img is None or cam2ego is None:
+            raise ValueError(
+                'paths, boxes and voxels need cam2img and cam2ego to be '
+                'projected'
+            )
+        check_calibration(cam2img, cam2ego, names)
     order = list(names)
     if set(names) <= set(FIGURE_ORDER):
         order = list(FIGURE_ORDER)
@@ -177,24 +180,33 @@ def camera_panel(
     for place, name in enumerate(order):
         top = place // COLUMNS * (tile_height + TILE_GAP)
         left = place % COLUMNS * (tile_width + TILE_GAP)
-        tile = blank(tile_width, tile_height, SHADE)
+        tile = panel[top : top + tile_height, left : left + tile_width]
+        tile[:] = SHADE
         if name in names:
             view = list(names).index(name)
-            image = images[view]
-            tile = cv2.resize(
-                image, (tile_width, tile_height), interpolation=cv2.INTER_AREA
-            )
-            if paths:
-                shrink = np.diag(
-                    [
-                        tile_width / image.shape[1],
-                        tile_height / image.shape[0],
-                        1.0,
-                    ]
-                )
-                intrinsics = shrink @ np.asarray(cam2img[view])[:3, :3]
+            picture, scale = _fit(images[view], tile_width, tile_height)
+            if draws:
+                intrinsics = np.diag([*scale, 1.0]) @ cam2img[view]
+                pose = np.asarray(cam2ego[view])
+                if semantics is not None:
+                    draw_camera_voxels(
+                        picture, semantics, intrinsics, pose, grid
+                    )
+                if agents is not None:
+                    draw_boxes(picture, agents, intrinsics, pose)
                 for path in paths:
-                    draw_path(tile, path, intrinsics, cam2ego[view])
+                    draw_path(picture, path, intrinsics, pose)
+            tile[: len(picture), : picture.shape[1]] = picture
+        else:
+            labels.append(
+                Label(
+                    'no image',
+                    left + tile_width / 2,
+                    top + tile_height / 2,
+                    colour=MUTED,
+                    anchor='mm',
+                )
+            )
         title = name.removeprefix('CAM_').replace('_', ' ').lower()
         badge = tile[: TEXT_SIZE + 10, : text_width(title, TEXT_SIZE) + 16]
         badge[:] = np.rint(badge * 0.3 + np.array(INK) * 0.7)
@@ -207,15 +219,14 @@ def camera_panel(
                 anchor='lm',
             )
         )
-        if name not in names:
-            labels.append(
-                Label(
-                    'no image',
-                    left + tile_width / 2,
-                    top + tile_height / 2,
-                    colour=MUTED,
-                    anchor='mm',
-                )
-            )
-        panel[top : top + tile_height, left : left + tile_width] = tile
     return write_labels(panel, labels)
+
+
+def _fit(
+    image: np.ndarray, width: int, height: int
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """A copy that fits into a tile, and its scale along u and v."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return picture, (size[0] / image.shape[1], size[1] / image.shape[0])

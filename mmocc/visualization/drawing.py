@@ -230,6 +230,20 @@ def polyline(
     )
 
 
+def clipped_line(
+    image: np.ndarray, ends: np.ndarray, colour: Colour, thickness: int
+) -> None:
+    """Draw a line between (2, 2) pixel positions of any size, in place.
+
+    OpenCV's coordinates are short; the line is cut at the border first.
+    """
+    height, width = image.shape[:2]
+    rectangle = (0, 0, width << SHIFT, height << SHIFT)
+    visible, start, end = cv2.clipLine(rectangle, *to_subpixels(ends).tolist())
+    if visible:
+        cv2.line(image, start, end, colour, thickness, cv2.LINE_AA, SHIFT)
+
+
 def disc(
     image: np.ndarray, centre: np.ndarray, radius: float, colour: Colour
 ) -> None:

@@ -1,7 +1,7 @@
 """One frame on one page: cameras, occupancy, plan, text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from mmocc.visualization.drawing import (
 from mmocc.visualization.forecast_strip import forecast_strip
 from mmocc.visualization.occupancy_comparison import occupancy_comparison
 from mmocc.visualization.plan_bev import plan_bev
+from mmocc.visualization.surroundings import Surroundings
 from mmocc.visualization.text_panel import (
     TextRow,
     answer_rows,
@@ -50,11 +51,13 @@ class FramePicture:
         pred_occ (np.ndarray, optional): (X, Y, Z) ids.
         gt_occ (np.ndarray, optional): (X, Y, Z) ids.
         mask_camera (np.ndarray, optional): (X, Y, Z).
-        forecast (np.ndarray, optional): (T, X, Y, Z) ids to come.
+        forecast (np.ndarray, optional): (T, X, Y, Z) ids to come, the
+            model's or, without them, the true ones.
         pred_trajs (np.ndarray, optional): (M, 6, 2), best first.
         pred_scores (np.ndarray, optional): (M,) logits of these.
         gt_trajs (np.ndarray, optional): (T, 2), the steps that exist.
         his_trajs (np.ndarray, optional): (T, 2), the steps that exist.
+        surroundings (Surroundings): Boxes, map and anchors.
         rows (Sequence[TextRow]): Text.
     """
 
@@ -71,6 +74,7 @@ class FramePicture:
     pred_scores: np.ndarray | None = None
     gt_trajs: np.ndarray | None = None
     his_trajs: np.ndarray | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
     rows: Sequence[TextRow] = ()
 
     @classmethod
@@ -80,6 +84,7 @@ class FramePicture:
         images: Sequence[np.ndarray] = (),
         draw_gt: bool = True,
         draw_pred: bool = True,
+        surroundings: Surroundings | None = None,
     ) -> 'FramePicture':
         """Collect what a data sample holds.
 
@@ -90,8 +95,17 @@ class FramePicture:
                 calibration is scaled to them. Defaults to ().
             draw_gt (bool): Show ground truth. Defaults to True.
             draw_pred (bool): Show predictions. Defaults to True.
+            surroundings (Surroundings, optional): What the sample does not
+                carry; its agents are ground truth. Defaults to None.
+
+        Raises:
+            ValueError: If the calibration is misshapen, or a trajectory is
+                not finite.
         """
         meta = sample.metainfo
+        surroundings = surroundings or Surroundings()
+        if not draw_gt:
+            surroundings = surroundings._replace(agents=None)
         calibration = {}
         if images and 'cam2img' in meta:
             seen = slice(len(images))
@@ -108,11 +122,16 @@ class FramePicture:
             pred_occ=_array(sample, 'pred_occ', 'semantics', draw_pred),
             gt_occ=_array(sample, 'gt_occ', 'semantics', draw_gt),
             mask_camera=_array(sample, 'gt_occ', 'mask_camera', draw_gt),
-            forecast=_array(sample, 'pred_occ', 'future_semantics', draw_pred),
-            pred_trajs=_array(sample, 'pred_ego', 'trajs', draw_pred),
+            forecast=_forecast(sample, draw_gt, draw_pred),
+            pred_trajs=_finite(
+                sample,
+                'pred_ego.trajs',
+                _array(sample, 'pred_ego', 'trajs', draw_pred),
+            ),
             pred_scores=_array(sample, 'pred_ego', 'scores', draw_pred),
             gt_trajs=_steps(sample, 'fut', draw_gt),
             his_trajs=_steps(sample, 'his', True),
+            surroundings=surroundings,
             rows=_rows(sample, draw_gt, draw_pred),
             **calibration,
         )
@@ -142,11 +161,17 @@ def _scaled(
     images: Sequence[np.ndarray],
 ) -> np.ndarray:
     """Intrinsics (V, 3, 3) for pictures of other sizes than the model's."""
+    matrices = np.asarray(cam2img)
+    if matrices.ndim != 3 or min(matrices.shape[1:]) < 3:
+        raise ValueError(
+            f'cam2img has shape {matrices.shape}, expected (V, 3, 3): '
+            'intrinsics of each camera; correct the calibration'
+        )
     height, width = img_shape[:2]
     scales = np.array(
         [(img.shape[1] / width, img.shape[0] / height, 1.0) for img in images]
     )
-    return np.asarray(cam2img)[:, :3, :3] * scales[:, :, None]
+    return matrices[:, :3, :3] * scales[:, :, None]
 
 
 def _array(
@@ -160,6 +185,22 @@ def _array(
     return (value.float() if value.is_floating_point() else value).numpy()
 
 
+def _forecast(
+    sample: OccDataSample, draw_gt: bool, draw_pred: bool
+) -> np.ndarray | None:
+    """Predicted grids (T, X, Y, Z), or the true ones that exist."""
+    grids = _array(sample, 'pred_occ', 'future_semantics', draw_pred)
+    if grids is not None or (draw_pred and sample.get('pred_occ') is not None):
+        return grids
+    grids = _array(sample, 'gt_occ', 'future_semantics', draw_gt)
+    valid = _array(sample, 'gt_occ', 'future_valid', draw_gt)
+    if grids is None or valid is None:
+        return grids
+    known = int(valid.astype(bool).cumprod().sum())
+    # The first full second is the first that is shown.
+    return grids[:known] if known > 1 else None
+
+
 def _steps(
     sample: OccDataSample, side: str, wanted: bool
 ) -> np.ndarray | None:
@@ -168,7 +209,21 @@ def _steps(
     if trajs is None:
         return None
     mask = _array(sample, 'gt_ego', f'{side}_masks', wanted)
-    return trajs[:, :2] if mask is None else trajs[mask.astype(bool), :2]
+    steps = trajs[:, :2] if mask is None else trajs[mask.astype(bool), :2]
+    return _finite(sample, f'gt_ego.{side}_trajs', steps)
+
+
+def _finite(
+    sample: OccDataSample, name: str, values: np.ndarray | None
+) -> np.ndarray | None:
+    """The values, if there are none that are not finite."""
+    if values is not None and not np.isfinite(values).all():
+        raise ValueError(
+            f'frame {sample.metainfo.get("token")}: {name} holds values that '
+            'are not finite; correct the poses that it derives from, or look '
+            'for the step at which the model diverged'
+        )
+    return values
 
 
 def _meta_action(
@@ -232,17 +287,7 @@ def frame_panel(
     """
     blocks = []
     if frame.images:
-        calibrated = frame.cam2img is not None and frame.cam2ego is not None
-        blocks.append(
-            camera_panel(
-                frame.images,
-                frame.cam_names,
-                frame.paths if calibrated else (),
-                frame.cam2img,
-                frame.cam2ego,
-                width,
-            )
-        )
+        blocks += _camera_blocks(frame, width, grid)
     if frame.pred_occ is not None or frame.gt_occ is not None:
         blocks.append(
             occupancy_comparison(
@@ -250,7 +295,8 @@ def frame_panel(
             )
         )
     if frame.forecast is not None:
-        blocks.append(forecast_strip(frame.pred_occ, frame.forecast, width))
+        present = frame.gt_occ if frame.pred_occ is None else frame.pred_occ
+        blocks.append(forecast_strip(present, frame.forecast, width))
     last = []
     if frame.pred_trajs is not None or frame.gt_trajs is not None:
         semantics = frame.pred_occ
@@ -265,6 +311,9 @@ def frame_panel(
             round(width * 0.37),
             grid,
             frame.pred_scores,
+            frame.surroundings.agents,
+            frame.surroundings.road,
+            frame.surroundings.anchors,
         )
         last.append(
             with_caption(plan, 'Plan', '' if semantics is None else note)
@@ -282,3 +331,38 @@ def frame_panel(
     )
     margins = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
     return np.pad(page, margins, constant_values=255)
+
+
+def _camera_blocks(
+    frame: FramePicture, width: int, grid: OccGrid | None
+) -> list[np.ndarray]:
+    """The cameras with boxes and plans, and with voxels if there are any."""
+    calibration = (frame.cam2img, frame.cam2ego)
+    if any(matrices is None for matrices in calibration):
+        return [camera_panel(frame.images, frame.cam_names, width=width)]
+    blocks = [
+        camera_panel(
+            frame.images,
+            frame.cam_names,
+            frame.paths,
+            *calibration,
+            width,
+            frame.surroundings.agents,
+        )
+    ]
+    name, semantics = 'Predicted occupancy', frame.pred_occ
+    if semantics is None:
+        name, semantics = 'True occupancy', frame.gt_occ
+    if semantics is not None:
+        panel = camera_panel(
+            frame.images,
+            frame.cam_names,
+            (),
+            *calibration,
+            width,
+            None,
+            semantics,
+            grid,
+        )
+        blocks.append(with_caption(panel, name, 'as the cameras see it'))
+    return blocks

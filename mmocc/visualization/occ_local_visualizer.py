@@ -12,6 +12,10 @@ from mmocc.structures import OccDataSample, OccGrid
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE, VOXEL_SIZE
 from mmocc.visualization.drawing import write_png
 from mmocc.visualization.frame_panel import FramePicture, frame_panel
+from mmocc.visualization.surroundings import (
+    Surroundings,
+    info_surroundings,
+)
 
 OCC_TASK = 'occ'
 
@@ -20,8 +24,9 @@ OCC_TASK = 'occ'
 class OccLocalVisualizer(Det3DLocalVisualizer):
     """mmdet3d's visualizer with one task more: ``vis_task='occ'``.
 
-    It draws cameras with the plan on the road, predicted and true occupancy
-    and their difference, the plan from above, and the answers, on one page.
+    It draws cameras with boxes, the plan on the road and voxels, predicted
+    and true occupancy and their difference, the plan from above among map,
+    agents and anchors, and the answers, on one page.
     Neither a display nor open3d is needed. All other tasks are the parent's.
 
     Args:
@@ -58,6 +63,7 @@ class OccLocalVisualizer(Det3DLocalVisualizer):
         images: Sequence[np.ndarray] = (),
         draw_gt: bool = True,
         draw_pred: bool = True,
+        surroundings: Surroundings | None = None,
     ) -> np.ndarray:
         """Draw a page, (H, W, 3) uint8 RGB, and keep it nowhere.
 
@@ -67,9 +73,11 @@ class OccLocalVisualizer(Det3DLocalVisualizer):
                 Defaults to ().
             draw_gt (bool): Show ground truth. Defaults to True.
             draw_pred (bool): Show predictions. Defaults to True.
+            surroundings (Surroundings, optional): Boxes, map and anchors.
+                Defaults to None.
         """
         frame = FramePicture.from_sample(
-            data_sample, images, draw_gt, draw_pred
+            data_sample, images, draw_gt, draw_pred, surroundings
         )
         return frame_panel(frame, self.page_width, self.grid)
 
@@ -95,7 +103,9 @@ class OccLocalVisualizer(Det3DLocalVisualizer):
         Args:
             name (str): Of the page, for the backends and the window.
             data_input (dict): ``img``, the RGB pictures of the cameras, where
-                they shall be drawn.
+                they shall be drawn; ``info``, the frame in the info file with
+                Occ3D's box labels, and ``data_root``, for boxes and map;
+                ``anchors``, the planner's, (A, T, 2).
             data_sample (OccDataSample, optional): The frame.
             draw_gt (bool): Show ground truth. Defaults to True.
             draw_pred (bool): Show predictions. Defaults to True.
@@ -125,8 +135,17 @@ class OccLocalVisualizer(Det3DLocalVisualizer):
                 show_pcd_rgb,
             )
             return
+        surroundings = info_surroundings(
+            data_input.get('info', {}),
+            data_input.get('data_root', ''),
+            anchors=data_input.get('anchors'),
+        )
         page = self.draw_frame(
-            data_sample, data_input.get('img', ()), draw_gt, draw_pred
+            data_sample,
+            data_input.get('img', ()),
+            draw_gt,
+            draw_pred,
+            surroundings,
         )
         self.set_image(page)
         if show:

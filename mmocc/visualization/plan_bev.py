@@ -1,12 +1,23 @@
 """A plan from above, in metres: forward is up, left is left."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from mmocc.structures import OccGrid
+from mmocc.visualization.agents import Agents
+from mmocc.visualization.bev_axes import (
+    MARGIN,
+    MARGIN_LEFT,
+    BevAxes,
+    plan_axes,
+)
+from mmocc.visualization.bev_layers import (
+    draw_agents,
+    draw_anchors,
+    draw_road,
+)
 from mmocc.visualization.bev_view import bev_view
 from mmocc.visualization.drawing import (
     HISTORY,
@@ -28,6 +39,7 @@ from mmocc.visualization.drawing import (
     to_subpixels,
     write_labels,
 )
+from mmocc.visualization.road_lines import RoadLine
 from mmocc.visualization.voxel_view import EGO_AHEAD, EGO_SIZE
 
 CANDIDATE = (240, 150, 180)
@@ -35,61 +47,10 @@ CANDIDATE = (240, 150, 180)
 FAINTEST = 0.3
 OTHERS = 'other candidates'
 
-MARGIN_LEFT, MARGIN_BOTTOM, MARGIN = 46, 40, 8
+MARGIN_BOTTOM = 40
 TICK_METRES = 10
-# What is always in the picture: metres ahead, and the share behind.
-LEAST_AHEAD = 24.0
-SHARE_BEHIND = 0.4
-ROOM = 5.0
 # How much of the occupancy's colour is left behind the lines.
 BACKGROUND = 0.42
-
-
-class BevAxes(NamedTuple):
-    """Where metres are in a picture of the plane.
-
-    Attributes:
-        left (float): First column of the plane, in pixels.
-        top (float): First row of the plane, in pixels.
-        scale (float): Pixels per metre.
-        front (float): x of the upper edge, in metres.
-        leftmost (float): y of the left edge, in metres.
-        side (int): Length of both edges, in pixels.
-    """
-
-    left: float
-    top: float
-    scale: float
-    front: float
-    leftmost: float
-    side: int
-
-    def to_pixels(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) as column, row, of ego positions (..., 2)."""
-        column = self.left + (self.leftmost - points[..., 1]) * self.scale
-        row = self.top + (self.front - points[..., 0]) * self.scale
-        return np.stack([column, row], axis=-1)
-
-
-def plan_axes(trajs: Sequence[np.ndarray], width: int) -> BevAxes:
-    """Axes of a square around the ego that holds future trajectories.
-
-    Args:
-        trajs (Sequence[np.ndarray]): Each (..., 2) x, y in metres.
-        width (int): Pixels of the picture, with its margins.
-    """
-    points = [np.zeros((1, 2)), *(traj.reshape(-1, 2) for traj in trajs)]
-    points = np.concatenate(points)
-    aside = np.abs(points[:, 1]).max()
-    ahead = max(
-        LEAST_AHEAD,
-        points[:, 0].max() + ROOM,
-        (ROOM - points[:, 0].min()) / SHARE_BEHIND,
-        2 * (aside + ROOM) / (1 + SHARE_BEHIND),
-    )
-    extent = ahead * (1 + SHARE_BEHIND)
-    side = width - MARGIN_LEFT - MARGIN
-    return BevAxes(MARGIN_LEFT, MARGIN, side / extent, ahead, extent / 2, side)
 
 
 def plan_bev(
@@ -100,8 +61,11 @@ def plan_bev(
     width: int = 560,
     grid: OccGrid | None = None,
     scores: np.ndarray | None = None,
+    agents: Agents | None = None,
+    road: Sequence[RoadLine] = (),
+    anchors: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draw trajectories in metres, on occupancy from above.
+    """Draw trajectories in metres, on occupancy, map and agents from above.
 
     Dots stand at each 0.5 s step, larger ones at whole seconds. Candidates
     are the paler the less likely they are beside the plan.
@@ -117,6 +81,11 @@ def plan_bev(
         grid (OccGrid, optional): Of ``semantics``. Defaults to Occ3D's.
         scores (np.ndarray, optional): (M,) logits of ``pred_trajs``. Defaults
             to None, all equal.
+        agents (Agents, optional): Boxes, and thin lines to where they will
+            be. Defaults to None.
+        road (Sequence[RoadLine]): The map around. Defaults to ().
+        anchors (np.ndarray, optional): (A, T, 2) trajectories that the
+            planner starts from. Defaults to None.
 
     Returns:
         np.ndarray: (H, width, 3) uint8 RGB.
@@ -133,6 +102,11 @@ def plan_bev(
     image = _draw_frame(image, axes)
     frame = image.copy()
 
+    entries = [
+        *draw_road(image, axes, road),
+        *draw_anchors(image, axes, anchors),
+        *draw_agents(image, axes, agents),
+    ]
     origin = np.zeros((1, 2))
     lines = [(history, HISTORY, 3, 'driven before')]
     colours = candidate_colours(
@@ -143,7 +117,8 @@ def plan_bev(
         for plan, colour in zip(plans[:0:-1], colours[:0:-1], strict=True)
     ]
     lines += [(truth, TRUTH, 4, 'driven')]
-    lines += [(plan, PLAN, 4, 'planned') for plan in plans[:1]]
+    planned = 'planned' if scores is None else _scored(scores[0])
+    lines += [(plan, PLAN, 4, planned) for plan in plans[:1]]
     named = {}
     for traj, colour, thickness, name in lines:
         if len(traj) == 0:
@@ -164,9 +139,15 @@ def plan_bev(
     top, left = int(axes.top), int(axes.left)
     inside = np.s_[top : top + axes.side, left : left + axes.side]
     frame[inside] = image[inside]
-    key = legend(list(named.items())[::-1], width - MARGIN_LEFT)
+    entries = [*list(named.items())[::-1], *entries]
+    key = legend(entries, width - MARGIN_LEFT)
     key = np.pad(key, ((0, 0), (MARGIN_LEFT, 0), (0, 0)), constant_values=255)
     return below([frame, key], gap=0)
+
+
+def _scored(logit: float) -> str:
+    """The name of the best plan, with its probability."""
+    return f'planned, score {1 / (1 + np.exp(-float(logit))):.2f}'
 
 
 def candidate_colours(scores: np.ndarray) -> list[Colour]:

@@ -13,37 +13,48 @@ TOY = Path(__file__).resolve().parent / 'toy'
 TOY_CONFIG = TOY / 'toy_config.py'
 
 
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
 def run_tool(
-    script: str, *arguments: str | Path, timeout: int = 300
+    script: str,
+    *arguments: str | Path,
+    timeout: int = 300,
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess:
-    """Run a script of ``tools/`` in its own process, from an empty folder.
+    """Run a script of ``tools/`` in its own process.
 
     Args:
         script (str): Path below ``tools/``, a .py or .sh file.
         *arguments (str | Path): Its command line.
         timeout (int): Seconds before it is stopped. Defaults to 300.
+        environment (dict, optional): Variables besides the present ones.
+        folder (Path, optional): The current one. mmengine leaves a folder in
+            it, where processes meet. Defaults to None, an empty one.
 
     Returns:
         subprocess.CompletedProcess: With text ``stdout`` and ``stderr``.
     """
     program = 'bash' if script.endswith('.sh') else sys.executable
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
     path = os.pathsep.join((str(ROOT), str(TOY)))
-    environment = dict(
+    variables = dict(
         os.environ,
         PYTHONPATH=path,
         PYTHON=sys.executable,
-        PORT=str(port),
+        PORT=str(free_port()),
         OMP_NUM_THREADS='1',
     )
-    # mmengine leaves a folder where processes meet in the current one.
-    with tempfile.TemporaryDirectory() as folder:
+    variables.update(environment or {})
+    with tempfile.TemporaryDirectory() as empty:
         return subprocess.run(
             [program, str(ROOT / 'tools' / script), *map(str, arguments)],
-            cwd=folder,
-            env=environment,
+            cwd=folder or empty,
+            env=variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -17,8 +17,8 @@ from mmocc.utils.config import load_config
 from mmocc.utils.info_file import load_info_file
 
 FILES = {
-    'prediction.json', 'occupancy.npz', 'cameras.png', 'occupancy.png',
-    'plan.png', 'panel.png',
+    'prediction.json', 'occupancy.npz', 'cameras.png', 'camera_voxels.png',
+    'occupancy.png', 'plan.png', 'panel.png',
 }  # fmt: skip
 # In the middle of cameras.png, rows and columns.
 TILES = {'front': np.s_[:280, 501:998], 'back': np.s_[284:564, 501:998]}
@@ -371,3 +371,37 @@ class TestSparseOccVLA:
         assert np.isfinite(result['trajectory']).all()
         assert result['questions'][1] == QUESTION
         assert 'meta-action: none that can be read' in capsys.readouterr().out
+
+
+def test_scene_becomes_a_video_without_its_missing_frame(
+    tool, config, weights, root, infos, tmp_path, capsys
+):
+    own, out = tmp_path / 'data', tmp_path / 'out'
+    shutil.copytree(root, own)
+    content = load_info_file(infos)['data_list']
+    gone = content[0]['images']['CAM_BACK']['img_path']
+    (own / 'samples' / 'CAM_BACK' / gone).unlink()
+    tool.main(
+        [config, weights, '--infos', str(infos), '--data-root', str(own),
+         '--index', '1', '--out', str(out), '--video', '--ply',
+         '--questions', QUESTION]
+    )  # fmt: skip
+    assert 'scene: 1 frames drawn, 1 skipped' in capsys.readouterr().out
+    assert {path.name for path in out.iterdir()} == {
+        *FILES,
+        'occupancy.ply',
+        'scene',
+    }
+    page = f'001_{content[1]["token"]}'
+    assert {path.name for path in (out / 'scene').iterdir()} == {
+        f'{page}.png',
+        f'{page}.ply',
+        'scene.mp4',
+        'scene.gif',
+    }
+
+
+def test_one_frame_is_no_scene(tool, config, weights, own_cameras, capsys):
+    with pytest.raises(SystemExit):
+        tool.main([config, weights, *own_cameras, '--out', 'x', '--video'])
+    assert '--video draws a scene' in capsys.readouterr().err

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from launching import TOY, TOY_CONFIG
+from mmengine.config import Config
 
 
 @pytest.fixture
@@ -41,3 +42,20 @@ def test_scores_are_written_with_their_origin(test_tool, tmp_path):
 def test_missing_checkpoint_is_one_line(test_tool, tmp_path):
     with pytest.raises(SystemExit, match=r'^error: .*no\.pth does not exist'):
         test_tool(TOY_CONFIG, tmp_path / 'no.pth', '--work-dir', tmp_path)
+
+
+def test_pages_go_to_the_folder_asked_for(load_tool, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    draw_pages = load_tool('test.py').draw_pages
+    cfg = Config(dict(default_hooks={}))
+    draw_pages(cfg, 'pages')
+    assert cfg.default_hooks.visualization == dict(
+        type='OccVisualizationHook',
+        interval=1,
+        out_dir=str(tmp_path / 'pages'),
+    )
+    assert cfg.visualizer.type == 'OccLocalVisualizer'
+    hook = dict(type='OccVisualizationHook', interval=7, draw_gt=False)
+    cfg = Config(dict(default_hooks=dict(visualization=hook)))
+    draw_pages(cfg, '/elsewhere')
+    assert cfg.default_hooks.visualization == dict(hook, out_dir='/elsewhere')

@@ -42,6 +42,8 @@ def main() -> None:
     distributed.init_process_group('gloo')
     model = nn.parallel.DistributedDataParallel(nn.Linear(1, 1))
     model(torch.ones(1, 1)).sum().backward()
+    # Who ends first would cut the connection of the other.
+    distributed.barrier()
     distributed.destroy_process_group()
 
 

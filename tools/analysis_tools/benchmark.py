@@ -4,6 +4,7 @@
     python tools/analysis_tools/benchmark.py questions CONFIG
     python tools/analysis_tools/benchmark.py set_loss
     python tools/analysis_tools/benchmark.py evaluation
+    python tools/analysis_tools/benchmark.py rendering
     python tools/analysis_tools/benchmark.py loading CONFIG --images *.jpg
 
 ``attention`` runs one decoder layer of PaliGemma2-3B over 1536 image tokens,
@@ -15,6 +16,8 @@ a k-d tree and by blocks of the distance matrix; both also at a quarter of
 that, beside the whole matrix.
 ``evaluation`` scores frames and plans: mIoU and RayIoU of Occ3D's grid, every
 planning preset among 60 agents, and the memory of short and long files.
+``rendering`` draws a frame: six cameras with occupancy, the other views, and
+a whole page.
 ``loading`` decodes images to 224 x 224, in full and shrunk on the way, reads
 samples through the config's own loader, and trains the config's model (random
 weights) to see for which share of the time it waits for data.
@@ -32,6 +35,7 @@ from pathlib import Path
 import torch
 from benchmarks.evaluation import evaluation
 from benchmarks.loading import loading
+from benchmarks.rendering import rendering
 from mmengine.config import Config, DictAction
 from transformers import Gemma2Config
 from transformers.models.gemma2.modeling_gemma2 import Gemma2Model
@@ -71,6 +75,7 @@ def parse_args() -> argparse.Namespace:
     questions.add_argument('--cfg-options', nargs='+', action=DictAction)
     set_loss = tasks.add_parser('set_loss')
     scoring = tasks.add_parser('evaluation')
+    drawing = tasks.add_parser('rendering')
     reading = tasks.add_parser('loading')
     reading.add_argument('config', help='any config that needs no weights')
     reading.add_argument('--data-root', help="instead of the config's")
@@ -78,7 +83,9 @@ def parse_args() -> argparse.Namespace:
     reading.add_argument('--workers', type=int, nargs='+', default=[0, 1])
     reading.add_argument('--batches', type=int, default=20)
     reading.add_argument('--cfg-options', nargs='+', action=DictAction)
-    for task in (attention, questions, set_loss, scoring, reading):
+    for task in (
+        attention, questions, set_loss, scoring, drawing, reading,
+    ):  # fmt: skip
         task.add_argument('--repeats', type=int, default=3)
         task.add_argument('--seed', type=int, default=0)
         task.add_argument('--device', default='cpu')
@@ -350,6 +357,7 @@ def main() -> None:
         questions=questions,
         set_loss=set_loss,
         evaluation=evaluation,
+        rendering=rendering,
         loading=loading,
     )
     result = tasks[args.task](args)

@@ -4,6 +4,7 @@ from mmocc.evaluation.metrics.meta_action_metric import MetaActionMetric
 from mmocc.evaluation.metrics.occ_metric import OccMetric
 from mmocc.evaluation.metrics.plan_collision_metric import PlanCollisionMetric
 from mmocc.evaluation.metrics.planning_metric import PlanningMetric
+from mmocc.evaluation.metrics.prediction_files import PredictionFiles
 from mmocc.evaluation.metrics.qa_metric import QAMetric
 from mmocc.evaluation.metrics.ray_iou_metric import RayIoUMetric
 from mmocc.evaluation.metrics.summed_metric import SummedMetric
@@ -15,6 +16,7 @@ __all__ = [
     'OccMetric',
     'PlanCollisionMetric',
     'PlanningMetric',
+    'PredictionFiles',
     'QAMetric',
     'RayIoUMetric',
     'SummedMetric',

@@ -119,6 +119,21 @@ class BaseVLA(BaseModel):
         }
 
     @staticmethod
+    def place_of(sample: OccDataSample, task: str) -> int:
+        """Where among its questions a sample asks that of a task.
+
+        Raises:
+            KeyError: It asks no such question.
+        """
+        tasks = [question.task for question in sample.gt_text.questions]
+        if task not in tasks:
+            raise KeyError(
+                f'sample {sample.get("token")} asks no {task} question; add '
+                f"'{task}' to LoadDrivingQA.tasks"
+            )
+        return tasks.index(task)
+
+    @staticmethod
     def write_answers(
         data_samples: list[OccDataSample], answers: list[dict[int, str]]
     ) -> None:

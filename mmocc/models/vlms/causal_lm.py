@@ -29,6 +29,7 @@ from transformers import (
 )
 from transformers.pytorch_utils import Conv1D
 
+from mmocc.models.vlms.recomputing import recompute_layers
 from mmocc.registry import MODELS
 from mmocc.utils.pretrained import resolve_pretrained
 
@@ -129,7 +130,7 @@ class CausalLM(BaseModule):
                 parameter.data = parameter.data.float()
         self.gradient_checkpointing = gradient_checkpointing
         if gradient_checkpointing:
-            self.hf.gradient_checkpointing_enable({'use_reentrant': False})
+            recompute_layers(self.hf)
 
     def init_weights(self) -> None:
         """Do nothing: transformers has set or loaded every weight.

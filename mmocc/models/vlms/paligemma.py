@@ -31,6 +31,7 @@ from transformers import (
 
 from mmocc.models.layers.block_attention import BlockLayout, block_attention
 from mmocc.models.vlms.adapters import DecoderAdapters
+from mmocc.models.vlms.recomputing import recompute_layers
 from mmocc.registry import MODELS
 from mmocc.utils.pretrained import resolve_pretrained
 
@@ -153,8 +154,9 @@ class PaliGemma(BaseModule):
         for parameter in self.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
+        self.gradient_checkpointing = gradient_checkpointing
         if gradient_checkpointing:
-            self.hf.gradient_checkpointing_enable({'use_reentrant': False})
+            recompute_layers(self.hf)
 
     def init_weights(self) -> None:
         """Do nothing: transformers has set or loaded every weight.

@@ -1,11 +1,7 @@
 """From a frame to one legal meta-action (paper Sec. 3.3).
 
 The model may reason freely; the action itself is chosen among the 18 legal
-pairs. All 18 phrases are scored in one pass behind the reasoning. At each
-node of the tree that their tokens form, the probabilities of the legal
-continuations are renormalised, which makes the 18 products a distribution:
-P(speed, direction) = P(speed) P(direction | speed). The paper does not say
-how an action is read from the text.
+pairs, which are scored in one pass behind the reasoning.
 """
 
 from typing import NamedTuple
@@ -13,10 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmocc.models.bridges import VLOBridge, greedy_decode
+from mmocc.models.bridges import ActionTree, VLOBridge, greedy_decode
+from mmocc.models.bridges.action_tree import marginals
 from mmocc.models.layers.block_attention import PrefixMemory
 from mmocc.models.vlms import Tokenizer
-from mmocc.structures import DIRECTIONS, META_ACTIONS, SPEEDS
+from mmocc.structures import META_ACTIONS
 from mmocc.structures.meta_action import ACTION_MARKER
 from mmocc.structures.tokens import TextBatch
 
@@ -35,12 +32,12 @@ class DecodedMetaAction(NamedTuple):
     @property
     def speed_scores(self) -> Tensor:
         """Marginal probabilities, (3,)."""
-        return self.scores.view(len(SPEEDS), len(DIRECTIONS)).sum(dim=1)
+        return marginals(self.scores)[0]
 
     @property
     def direction_scores(self) -> Tensor:
         """Marginal probabilities, (6,)."""
-        return self.scores.view(len(SPEEDS), len(DIRECTIONS)).sum(dim=0)
+        return marginals(self.scores)[1]
 
 
 class MetaActionDecoder:
@@ -62,7 +59,7 @@ class MetaActionDecoder:
         self.tokenizer = tokenizer
         self.chain_of_thought = chain_of_thought
         self.max_new_tokens = max_new_tokens
-        self.phrases = [self._encode(f' {action}') for action in META_ACTIONS]
+        self.tree = ActionTree(self._encode)
 
     @torch.no_grad()
     def __call__(
@@ -122,41 +119,23 @@ class MetaActionDecoder:
         last = text.valid[:, 0].sum(dim=-1) - 1
         hidden = hidden[torch.arange(len(contexts)), last]  # (B, D)
 
-        phrases = TextBatch.pad(
-            [[torch.tensor(p) for p in self.phrases]] * len(contexts),
-            [[torch.tensor(p) for p in self.phrases]] * len(contexts),
-            hidden.device,
-        )
+        number = len(self.tree.phrases)
+        tokens = [[torch.tensor(p) for p in self.tree.phrases]] * len(contexts)
+        phrases = TextBatch.pad(tokens, tokens, hidden.device)
         inside = bridge.read(
-            memory.branch(len(self.phrases)), phrases.input_ids, phrases.valid
+            memory.branch(number), phrases.input_ids, phrases.valid
         )  # (B, 18, P, D)
         # What stands before each token of a phrase.
         before = torch.cat(
             [
-                hidden[:, None, None].expand(-1, len(self.phrases), 1, -1),
+                hidden[:, None, None].expand(-1, number, 1, -1),
                 inside[:, :, :-1],
             ],
             dim=2,
         )
-        vocabulary = sorted({t for phrase in self.phrases for t in phrase})
-        logits = bridge.vlm.logits(
-            before, torch.tensor(vocabulary, device=hidden.device)
-        ).float()
-        column = {token: i for i, token in enumerate(vocabulary)}
-
-        log_scores = []
-        for k, phrase in enumerate(self.phrases):
-            score = logits.new_zeros(len(contexts))
-            for j, token in enumerate(phrase):
-                legal = sorted(
-                    {p[j] for p in self.phrases if p[:j] == phrase[:j]}
-                )
-                if len(legal) > 1:
-                    at_node = logits[:, k, j, [column[t] for t in legal]]
-                    share = at_node.log_softmax(dim=-1)
-                    score = score + share[:, legal.index(token)]
-            log_scores.append(score)
-        return torch.stack(log_scores, dim=-1).exp()
+        return self.tree.probabilities(
+            bridge.vlm.logits(before, self.tree.vocabulary.to(hidden.device))
+        )
 
 
 def _one_text_each(texts: list[Tensor]) -> TextBatch:

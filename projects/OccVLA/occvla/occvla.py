@@ -101,6 +101,12 @@ class OccVLA(BaseVLA):
 
         The images are encoded once a frame, whatever is asked about them.
         """
+        return self.predict_and_remember(inputs, data_samples)[0]
+
+    def predict_and_remember(
+        self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
+    ) -> tuple[list[OccDataSample], PrefixMemory]:
+        """:meth:`predict`, and the encoded images for :meth:`answer`."""
         scene = self.see(inputs, data_samples)
         queries = None
         if self.predict_occupancy or self.bridge.text_attends_queries:
@@ -116,7 +122,7 @@ class OccVLA(BaseVLA):
         for sample, answer, decision in zip(
             data_samples, answers, decisions, strict=True
         ):
-            answer[self._meta_place(sample)] = decision.text
+            answer[self.place_of(sample, META_TASK)] = decision.text
             sample.pred_meta = _as_meta(decision)
         self.write_answers(data_samples, answers)
 
@@ -126,7 +132,19 @@ class OccVLA(BaseVLA):
             )
             for sample, plan in zip(data_samples, plans, strict=True):
                 sample.pred_ego = plan
-        return data_samples
+        return data_samples, memory
+
+    def answer(
+        self, memory: PrefixMemory, data_samples: list[OccDataSample]
+    ) -> None:
+        """Fill ``pred_text`` of frames that were looked at before.
+
+        Args:
+            memory (PrefixMemory): Of these frames; is not changed.
+            data_samples (list[OccDataSample]): With questions other than the
+                meta-action.
+        """
+        self.write_answers(data_samples, self._answer(memory, data_samples))
 
     def see(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
@@ -220,21 +238,10 @@ class OccVLA(BaseVLA):
         """The meta-action of each frame."""
         device = next(self.bridge.parameters()).device
         prompts = [
-            self.prompts(s, META_TASK)[self._meta_place(s)].to(device)
+            self.prompts(s, META_TASK)[self.place_of(s, META_TASK)].to(device)
             for s in data_samples
         ]
         return self.decide(self.bridge, memory, prompts)
-
-    @staticmethod
-    def _meta_place(sample: OccDataSample) -> int:
-        """Where among its questions a sample asks for the meta-action."""
-        tasks = [question.task for question in sample.gt_text.questions]
-        if META_TASK not in tasks:
-            raise KeyError(
-                f'sample {sample.get("token")} asks no {META_TASK} question; '
-                f"add '{META_TASK}' to LoadDrivingQA.tasks"
-            )
-        return tasks.index(META_TASK)
 
     def _forward(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]

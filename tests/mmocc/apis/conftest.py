@@ -13,6 +13,7 @@ from mmocc.utils.config import load_config
 from mmocc.utils.info_file import load_info_file
 
 CONFIG = Path(__file__).parent / 'small_occvla.py'
+SPARSE_CONFIG = Path(__file__).parent / 'small_sparseoccvla.py'
 
 
 @pytest.fixture(scope='session')
@@ -49,6 +50,41 @@ def weights(config, tmp_path_factory):
 @pytest.fixture(scope='session')
 def inferencer(config, weights):
     return VLAInferencer(config, weights)
+
+
+@pytest.fixture(scope='session')
+def sparse_config():
+    """Must not be changed; copy it first. All candidates are refined."""
+    return load_config(SPARSE_CONFIG, {'model.planner.denoise': 'all'})
+
+
+@pytest.fixture(scope='session')
+def sparse_weights(sparse_config, tmp_path_factory):
+    """A checkpoint of random weights, with anchors in it."""
+    with DefaultScope.overwrite_default_scope('mmocc'):
+        init_default_scope('mmocc')
+        torch.manual_seed(0)
+        model = MODELS.build(sparse_config.model)
+    for parameter in model.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    fill_anchors(model.planner.bank)
+    path = tmp_path_factory.mktemp('weights') / 'random.pth'
+    torch.save({'state_dict': model.state_dict()}, path)
+    return path
+
+
+@pytest.fixture(scope='session')
+def sparse_inferencer(sparse_config, sparse_weights):
+    return VLAInferencer(sparse_config, sparse_weights)
+
+
+def fill_anchors(bank):
+    """Straight drives at 2 to 8 m/s."""
+    count, steps = bank.anchors.shape[:2]
+    forward = torch.linspace(1, 4, count)[:, None] * torch.arange(1, steps + 1)
+    bank.anchors.copy_(torch.stack([forward, 0 * forward], dim=-1))
+    bank.normalizer.centre.copy_(torch.tensor([2.5, 0.0]))
+    bank.normalizer.half_range.copy_(torch.tensor([2.5, 1.5]))
 
 
 @pytest.fixture(scope='session')

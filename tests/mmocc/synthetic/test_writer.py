@@ -1,11 +1,12 @@
 import dataclasses
-import os
 
 import numpy as np
 import pytest
 
 from mmocc.synthetic import writer
 from mmocc.synthetic.presets import PRESETS
+from mmocc.synthetic.scenarios import SCENARIOS
+from mmocc.synthetic.world import EXTENT
 from mmocc.synthetic.writer import OutputFolderError, create_dataset
 
 SEED = 5
@@ -97,22 +98,29 @@ def test_a_preset_of_nothing_is_refused(tiny_preset, change, reason):
         dataclasses.replace(tiny_preset, **change)
 
 
-def test_a_worker_leaves_when_its_parent_is_gone(monkeypatch):
-    left = []
-
-    def leave(code):
-        left.append(code)
-
-    monkeypatch.setattr(os, '_exit', leave)
-    writer._leave_with(os.getppid() + 1)
-    assert left == [1]
-
-
 @pytest.mark.parametrize('name', sorted(PRESETS))
-def test_scene_names_are_those_of_the_mini_split(name):
-    from nuscenes.utils.splits import mini_train, mini_val
+def test_scene_names_are_those_of_the_versions_splits(name):
+    from nuscenes.utils import splits
 
     preset = PRESETS[name]
-    assert {scene for scene, _ in preset.train} <= set(mini_train)
-    assert {scene for scene, _ in preset.val} <= set(mini_val)
+    prefix = {'v1.0-mini': 'mini_', 'v1.0-trainval': ''}[preset.version]
+    for split in ('train', 'val'):
+        names = [scene for scene, _ in getattr(preset, split)]
+        assert len(set(names)) == len(names)
+        assert set(names) <= set(getattr(splits, prefix + split))
     assert np.gcd(*preset.image_size) >= 5
+
+
+def test_full_has_every_script_in_both_splits():
+    for scenes in (PRESETS['full'].train, PRESETS['full'].val):
+        assert {scenario for _, scenario in scenes} == set(SCENARIOS)
+
+
+def test_regions_lie_apart_and_on_the_map_of_the_location():
+    corners = [
+        writer.scene_origin(i) for i in range(len(PRESETS['full'].scenes))
+    ]
+    assert len(set(corners)) == len(corners)
+    # Metres of nuScenes' map of Boston's seaport.
+    assert max(x for x, _ in corners) + EXTENT < 2979.5
+    assert max(y for _, y in corners) + EXTENT < 2118.1

@@ -136,3 +136,41 @@ def test_images_and_names_must_match():
 def test_paths_need_calibration():
     with pytest.raises(ValueError, match='cam2img and cam2ego'):
         camera_panel(flat_images(), CAMERAS, [Path(STRAIGHT, RED, 1.0)])
+
+
+def test_images_of_other_shapes_are_shown_whole_and_paths_fit():
+    """Half the width: the tile's left half, and the path within it."""
+    wide = np.full((180, 320, 3), 40, dtype=np.uint8)
+    narrow = np.full((180, 160, 3), 80, dtype=np.uint8)
+    lens = CAM2IMG.copy()
+    lens[0, 2] = 80  # the optical axis in the middle of the narrow image
+    panel = camera_panel(
+        [wide, narrow],
+        ['CAM_FRONT_LEFT', 'CAM_FRONT'],
+        [Path(STRAIGHT, RED, 1.0)],
+        np.stack([CAM2IMG, lens]),
+        np.stack([CAM2EGO] * 2),
+        width=3 * 320 + 2 * TILE_GAP,
+    )
+    tile = panel[:180, 320 + TILE_GAP : 640 + TILE_GAP]
+    assert (tile[150, 155] == 80).all()
+    assert (tile[150, 165] == SHADE).all()
+    red = np.nonzero(tile[120, :, 0] > 150)[0]
+    red = red[red < 160]
+    assert red.mean() == pytest.approx(80, abs=1)
+
+
+@pytest.mark.parametrize(
+    ('cam2img', 'cam2ego', 'words'),
+    [
+        (np.eye(3), CAM2EGO[None], r'cam2img has shape \(3, 3\)'),
+        (CAM2IMG[None], CAM2EGO[None] * np.nan, 'cam2ego of CAM_FRONT holds'),
+    ],
+)
+def test_bad_calibration_is_refused(cam2img, cam2ego, words):
+    image = np.zeros((90, 160, 3), dtype=np.uint8)
+    with pytest.raises(ValueError, match=words):
+        camera_panel(
+            [image], ['CAM_FRONT'], [Path(STRAIGHT, RED, 1.0)],
+            cam2img, cam2ego,
+        )  # fmt: skip

@@ -11,7 +11,13 @@ import torch
 from mmengine.structures import BaseDataElement
 
 from mmocc.structures import CAMERAS, DrivingQA, OccDataSample, OccGrid
-from mmocc.visualization import FramePicture, TextRow, frame_panel
+from mmocc.visualization import (
+    FramePicture,
+    Surroundings,
+    TextRow,
+    frame_panel,
+    info_agents,
+)
 from mmocc.visualization.drawing import PLAN, TRUTH
 from mmocc.visualization.frame_panel import MARGIN
 
@@ -184,3 +190,45 @@ def test_real_frame_and_label_make_a_page():
     assert len(rows) > 200
     assert rows.mean() > 90
     assert abs(columns.mean() - 150) < 40
+
+
+@pytest.mark.parametrize('field', ['pred_ego.trajs', 'gt_ego.fut_trajs'])
+def test_trajectories_that_are_not_finite_are_named(sample, field):
+    element, key = field.split('.')
+    sample.get(element).get(key).data[0] = torch.nan
+    with pytest.raises(ValueError, match=rf'frame abc: {field} holds values'):
+        FramePicture.from_sample(sample)
+
+
+def test_misshapen_intrinsics_are_named(sample):
+    images = [np.zeros((50, 100, 3), dtype=np.uint8)] * 6
+    sample.set_metainfo({'cam2img': np.eye(3)})
+    with pytest.raises(ValueError, match=r'cam2img has shape \(3, 3\)'):
+        FramePicture.from_sample(sample, images)
+    sample.set_metainfo({'cam2img': np.tile(np.eye(3), (4, 1, 1))})
+    with pytest.raises(ValueError, match='shape'):
+        FramePicture.from_sample(sample, images)
+
+
+def test_true_forecast_stands_in_as_far_as_it_is_known(sample):
+    future = torch.full((6, *GRID.shape), 17, dtype=torch.uint8)
+    valid = torch.tensor([1, 1, 1, 0, 0, 0]).bool()
+    sample.gt_occ.set_field(future, 'future_semantics')
+    sample.gt_occ.set_field(valid, 'future_valid')
+    assert FramePicture.from_sample(sample).forecast is None
+    frame = FramePicture.from_sample(sample, draw_pred=False)
+    assert len(frame.forecast) == 3
+    sample.gt_occ.set_field(valid & False, 'future_valid')
+    frame = FramePicture.from_sample(sample, draw_pred=False)
+    assert frame.forecast is None
+
+
+def test_boxes_are_truth(sample):
+    agents = info_agents({})
+    around = Surroundings(agents=agents)
+    frame = FramePicture.from_sample(sample, surroundings=around)
+    assert frame.surroundings.agents is agents
+    frame = FramePicture.from_sample(
+        sample, draw_gt=False, surroundings=around
+    )
+    assert frame.surroundings.agents is None

@@ -68,6 +68,47 @@ def test_without_a_file_the_backends_keep_the_page(
     assert (cv2.imread(str(path))[..., ::-1] == page).all()
 
 
+def test_tensorboard_keeps_the_page(sample, tmp_path):
+    events = pytest.importorskip(
+        'tensorboard.backend.event_processing.event_accumulator',
+        reason='tensorboard is not installed',
+    )
+    visualizer = VISUALIZERS.build(
+        {
+            'type': 'OccLocalVisualizer',
+            'name': 'on tensorboard',
+            'vis_backends': [{'type': 'TensorboardVisBackend'}],
+            'save_dir': str(tmp_path),
+            'page_width': 500,
+            'point_cloud_range': RANGE,
+            'voxel_size': SIZE,
+        }
+    )
+    visualizer.add_datasample('page', {}, sample, step=3)
+    visualizer.close()
+    (file,) = tmp_path.rglob('*tfevents*')
+    log = events.EventAccumulator(str(file)).Reload()
+    (image,) = log.Images('page')
+    assert image.step == 3
+    data = np.frombuffer(image.encoded_image_string, np.uint8)
+    page = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    assert (page == visualizer.draw_frame(sample)).all()
+
+
+def test_boxes_and_map_come_with_the_info(visualizer, sample, tmp_path):
+    box = [5.0, 3.0, 0.0, 4.0, 2.0, 1.5, 0.0]
+    info = {'instances': [{'bbox_3d': box, 'bbox_label_3d': 4}]}
+    sample.pred_ego = BaseDataElement(trajs=torch.ones(1, 6, 2))
+    visualizer.add_datasample('a', {'info': info}, sample)
+    with_box = visualizer.get_image()
+    visualizer.add_datasample('a', {'info': info}, sample, draw_gt=False)
+    assert (
+        visualizer.get_image().shape != with_box.shape
+        or (visualizer.get_image() != with_box).any()
+    )
+    assert not list(tmp_path.glob('backend/**/open3d*'))
+
+
 def test_cameras_are_drawn_when_given(visualizer, sample):
     sample.set_metainfo({'cam_names': ['one']})
     image = np.full((90, 160, 3), (1, 2, 3), dtype=np.uint8)

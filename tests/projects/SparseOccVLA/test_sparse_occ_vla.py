@@ -355,7 +355,7 @@ class TestNoFuture:
         samples[0].gt_ego.fut_trajs[:4, 1] = 2.5
         samples[1].gt_ego.fut_trajs[:, 1] = -9.0
         samples[2].gt_ego.fut_masks[:] = False
-        command = model._extras(None, samples).command
+        command = model._extras(None, None, samples).command
         assert command.tolist() == [0, 2, 1]
 
     def test_the_command_masks_anchors(self, anchors, tmp_path):
@@ -377,7 +377,7 @@ class TestNoFuture:
                     model._reasoning(out),
                     scene,
                     model._status(samples),
-                    model._extras(out, samples),
+                    model._extras(scene, out, samples),
                 )
             ends.append(model.planner.bank.anchors[plan.chosen[0], -1, 1])
         assert ends[0] > 2 > -2 > ends[1]

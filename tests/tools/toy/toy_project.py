@@ -73,13 +73,15 @@ class ToyError(BaseMetric):
 
 @HOOKS.register_module()
 class PowerCut(Hook):
-    """Kill the process without warning before an iteration."""
+    """Kill the process, or one of several, without warning."""
 
-    def __init__(self, iteration: int) -> None:
+    def __init__(self, iteration: int, rank: int | None = None) -> None:
         self.iteration = iteration
+        self.rank = rank
 
     def before_train_iter(
         self, runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        if runner.iter == self.iteration:
+        mine = self.rank in (None, runner.rank)
+        if mine and runner.iter == self.iteration:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 
 from mmocc.engine.hooks import OccVisualizationHook
@@ -22,8 +24,16 @@ def runner(tmp_path, request):
             'page_width': 300,
         }
     )
+    loader = SimpleNamespace(dataset=[])
+    said = []
     return SimpleNamespace(
-        work_dir=str(tmp_path / 'run'), iter=40, visualizer=visualizer
+        work_dir=str(tmp_path / 'run'),
+        iter=40,
+        visualizer=visualizer,
+        val_dataloader=loader,
+        test_dataloader=loader,
+        model=torch.nn.Identity(),
+        logger=SimpleNamespace(warning=said.append, said=said),
     )
 
 
@@ -100,12 +110,109 @@ def test_frames_outside_of_scenes_are_named_by_token(runner, tmp_path):
 
 
 @pytest.mark.parametrize('content', [b'no image', b''])
-def test_broken_image_names_frame_and_file(content, runner, tmp_path):
-    samples = make_samples(tmp_path, 1)
-    (tmp_path / 'image.png').write_bytes(content)
+def test_broken_image_is_told_once_and_the_run_goes_on(
+    content, runner, tmp_path
+):
+    samples = make_samples(tmp_path, 3)
+    (tmp_path / 'broken.png').write_bytes(content)
+    for sample in samples[:2]:
+        sample.set_metainfo({'img_paths': [str(tmp_path / 'broken.png')]})
+    hook = OccVisualizationHook(interval=1)
+    hook.after_val_iter(runner, 0, outputs=samples)
+    (text,) = runner.logger.said
+    assert 'frame token0' in text
+    assert 'broken.png is no image' in text
+    assert written(runner) == ['vis/val_40/scene-0001_002_token2.png']
+
+
+@pytest.mark.parametrize('trouble', ['missing', 'full disk', 'nan', 'matrix'])
+def test_no_trouble_ends_the_run(trouble, runner, tmp_path, monkeypatch):
+    (sample,) = make_samples(tmp_path, 1)
+    if trouble == 'missing':
+        (tmp_path / 'image.png').unlink()
+    elif trouble == 'full disk':
+        monkeypatch.setattr(runner.visualizer, 'add_datasample', no_space_left)
+    elif trouble == 'nan':
+        sample.pred_ego = BaseDataElement(
+            trajs=torch.full((1, 6, 2), torch.nan)
+        )
+    else:
+        sample.set_metainfo(
+            {
+                'cam2img': np.eye(3),
+                'cam2ego': np.eye(4)[None],
+                'img_shape': (90, 160),
+            }
+        )
     hook = OccVisualizationHook()
-    with pytest.raises(ValueError, match=r'frame token0: .*image\.png'):
-        hook.after_val_iter(runner, 0, outputs=samples)
+    for _ in range(2):
+        hook.before_val_epoch(runner)
+        hook.after_val_iter(runner, 0, outputs=[sample])
+    assert len(runner.logger.said) == 1
+    assert 'frame token0 cannot be drawn' in runner.logger.said[0]
+    assert written(runner) == []
+
+
+def no_space_left(*args, **kwargs):
+    raise OSError(28, 'No space left on device')
+
+
+def test_views_of_past_frames_are_not_read(runner, tmp_path):
+    (sample,) = make_samples(tmp_path, 1)
+    sample.set_metainfo(
+        {
+            'cam_names': ['one', 'one@1'],
+            'img_paths': [str(tmp_path / 'image.png'), 'gone.png'],
+        }
+    )
+    OccVisualizationHook().after_val_iter(runner, 0, outputs=[sample])
+    assert runner.logger.said == []
+    assert len(written(runner)) == 1
+
+
+def test_boxes_come_from_the_data_set_and_anchors_from_the_planner(
+    runner, tmp_path, monkeypatch
+):
+    (sample,) = make_samples(tmp_path, 1)
+    infos = [{'token': 'other'}, {'token': 'token0', 'instances': []}]
+
+    class Infos(list):
+        data_root = 'root'
+        get_data_info = list.__getitem__
+
+    runner.val_dataloader = SimpleNamespace(dataset=Infos(infos))
+    runner.model.planner = torch.nn.Identity()
+    runner.model.planner.bank = SimpleNamespace(anchors=torch.ones(2, 6, 2))
+    given = []
+    monkeypatch.setattr(
+        runner.visualizer,
+        'add_datasample',
+        lambda name, data, *args, **kwargs: given.append(data),
+    )
+    OccVisualizationHook().after_val_iter(runner, 0, outputs=[sample])
+    (data,) = given
+    assert data['info'] == infos[1]
+    assert data['data_root'] == 'root'
+    assert data['anchors'].shape == (2, 6, 2)
+
+
+def test_testing_does_not_ask_for_the_iteration(runner, tmp_path):
+    """mmengine builds the training loop, and its data, to answer that."""
+    del runner.iter
+    hook = OccVisualizationHook()
+    hook.before_test_epoch(runner)
+    hook.after_test_iter(runner, 0, outputs=make_samples(tmp_path, 1))
+    assert len(written(runner)) == 1
+    assert runner.logger.said == []
+
+
+def test_other_processes_draw_nothing(runner, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        'mmocc.engine.hooks.occ_visualization_hook.is_main_process',
+        lambda: False,
+    )
+    hook = OccVisualizationHook()
+    hook.after_val_iter(runner, 0, outputs=make_samples(tmp_path, 1))
     assert written(runner) == []
 
 

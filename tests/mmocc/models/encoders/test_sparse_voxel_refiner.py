@@ -332,9 +332,7 @@ class TestVoxelHead:
     def test_labels_of_another_grid_are_refused(self):
         refiner = build(voxel_head=self.head)
         labels = self.semantics()[:, :10]
-        with pytest.raises(
-            ValueError, match=r'the grid \(10, 16, 8\)'
-        ):
+        with pytest.raises(ValueError, match=r'the grid \(10, 16, 8\)'):
             refiner.voxel_loss(refiner(*draw()).voxels, labels, labels == 0)
 
     def test_there_is_none_by_default(self):

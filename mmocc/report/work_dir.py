@@ -1,0 +1,253 @@
+"""What a work directory holds: runs, their logs and configs, and scores."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmocc.visualization.loss_curves import Curve, read_scalars
+
+# Folder of a run in which mmengine keeps its scalars and its config.
+VIS_DATA = 'vis_data'
+# Name of a file of scores that belong to nobody's model (tools/demo.py).
+BASELINES = 'baselines'
+_RULE = re.compile(r'^-{20,}$', re.MULTILINE)
+_SEED = re.compile(r'^ *seed: (.+)$', re.MULTILINE)
+# What mmengine's test loop writes beside the scores.
+_TIMES = ('data_time', 'time')
+# Characters of a log in which the environment must have come.
+_HEAD = 20_000
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores of one file.
+
+    Attributes:
+        name (str): Of its column.
+        scores (dict[str, float]): Name to value; NaN where none was written.
+        environment (dict[str, str]): Where it was measured; may be empty.
+        source (str): Config and checkpoint; may be empty.
+    """
+
+    name: str
+    scores: dict[str, float]
+    environment: dict[str, str] = field(default_factory=dict)
+    source: str = ''
+
+    @property
+    def is_baseline(self) -> bool:
+        return Path(self.name).stem == BASELINES
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start of ``tools/train.py`` or ``tools/test.py``.
+
+    Attributes:
+        name (str): Folder below the work directory, with its time stamp.
+        folder (Path): The folder.
+        losses (dict[str, Curve]): Of training; empty where there is none.
+        figures (dict[str, Curve]): Of validation while training.
+        config (str): Full text; '' where it was not kept.
+        environment (str): As mmengine logs it; '' where it was not found.
+        seed (str): '' where the log does not say.
+    """
+
+    name: str
+    folder: Path
+    losses: dict[str, Curve]
+    figures: dict[str, Curve]
+    config: str
+    environment: str
+    seed: str
+
+
+class WorkDir:
+    """Read everything that is there, and say what is not.
+
+    Attributes:
+        runs (list[Run]): In order of their names.
+        results (list[Result]): Models first, baselines last.
+        missing (list[str]): What was looked for and not found, or is broken,
+            and the way out; grows while the report is made.
+
+    Args:
+        path (Path): The folder; runs may lie at any depth.
+
+    Raises:
+        ValueError: It is no folder, or holds neither a run nor scores.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise ValueError(
+                f'{path} is no folder; expected the work_dir of a run'
+            )
+        self.path = path
+        self.missing: list[str] = []
+        self.runs = [
+            self._run(vis_data.parent)
+            for vis_data in sorted(path.rglob(VIS_DATA))
+            if vis_data.is_dir()
+        ]
+        found = list(self._results())
+        self.results = sorted(found, key=lambda result: result.is_baseline)
+        if not self.runs and not self.results:
+            raise ValueError(
+                f'{path} holds no run (a folder with {VIS_DATA}/) and no '
+                'file of scores; give the work_dir of tools/train.py or '
+                'tools/test.py'
+            )
+        if not self.results:
+            self.missing.append(
+                'Scores of a test: none was found. tools/test.py CONFIG '
+                f'CHECKPOINT --out {path.name}/val.json writes them.'
+            )
+
+    def _name(self, path: Path) -> str:
+        name = path.relative_to(self.path).as_posix()
+        return path.name if name == '.' else name
+
+    def _run(self, folder: Path) -> Run:
+        losses, figures = self._scalars(folder)
+        log = self._log(folder)
+        environment = _environment(log)
+        if log and not environment:
+            self.missing.append(
+                f'Environment of {self._name(folder)}: its log does not '
+                'begin with "System environment", as mmengine\'s does; it is '
+                'cut off or damaged.'
+            )
+        seed = _SEED.search(environment)
+        return Run(
+            name=self._name(folder),
+            folder=folder,
+            losses=losses,
+            figures=figures,
+            config=self._config(folder),
+            environment=environment,
+            seed=seed[1].strip() if seed else '',
+        )
+
+    def _scalars(self, folder: Path) -> tuple[dict, dict]:
+        """Curves of a training; nothing for a test, which writes none."""
+        path = folder / VIS_DATA / 'scalars.json'
+        if not path.exists():
+            return {}, {}
+        try:
+            return read_scalars(path)
+        except (OSError, ValueError) as error:
+            problem = str(error)
+        except (AttributeError, KeyError, TypeError) as error:
+            problem = (
+                f"{path} does not hold mmengine's scalars, one JSON object "
+                f'with "step" a line ({error!r}).'
+            )
+        self.missing.append(f'Curves of {self._name(folder)}: {problem}')
+        return {}, {}
+
+    def _log(self, folder: Path) -> str:
+        logs = sorted(folder.glob('*.log'))
+        if not logs:
+            self.missing.append(
+                f'Environment and seed of {self._name(folder)}: the run has '
+                'no .log file.'
+            )
+            return ''
+        with open(logs[0], encoding='utf-8', errors='replace') as file:
+            return file.read(_HEAD)
+
+    def _config(self, folder: Path) -> str:
+        path = folder / VIS_DATA / 'config.py'
+        if path.is_file():
+            return path.read_text(encoding='utf-8', errors='replace')
+        self.missing.append(
+            f'Config of {self._name(folder)}: there is no {VIS_DATA}/'
+            'config.py.'
+        )
+        return ''
+
+    def _results(self) -> Iterator[Result]:
+        """Scores of every JSON file that holds some."""
+        seen = []
+        # What a tool wrote says more than mmengine's copy of the scores.
+        files = sorted(self.path.rglob('*.json'), key=_is_mmengines)
+        for path in files:
+            if path.parent.name == VIS_DATA:
+                continue
+            result = self.read_result(path, self._name(path))
+            if result is None:
+                continue
+            known = _known(result.scores)
+            if _is_mmengines(path) and any(
+                known.items() <= other.items() for other in seen
+            ):
+                continue
+            seen.append(known)
+            yield result
+
+    def read_result(self, path: Path, name: str) -> Result | None:
+        """Scores of a file; None, and a line in ``missing`` if it is broken.
+
+        Args:
+            path (Path): Written by ``tools/test.py --out``,
+                ``tools/evaluate.py --out`` or mmengine's test loop.
+            name (str): Of its column.
+        """
+        try:
+            content = json.loads(path.read_text(encoding='utf-8'))
+        except (OSError, ValueError) as error:
+            self.missing.append(f'Scores of {name}: cannot be read ({error}).')
+            return None
+        if not isinstance(content, dict):
+            return None
+        if isinstance(content.get('scores'), dict):
+            scores = content['scores']
+        elif isinstance(content.get('results'), dict):
+            task = content.get('task', 'results')
+            scores = {
+                f'{task}/{preset}/{figure}': value
+                for preset, figures in content['results'].items()
+                for figure, value in figures.items()
+            }
+        elif _is_mmengines(path):
+            scores = {k: v for k, v in content.items() if k not in _TIMES}
+        else:
+            return None
+        environment = content.get('environment')
+        return Result(
+            name,
+            {key: _number(value) for key, value in scores.items()},
+            environment if isinstance(environment, dict) else {},
+            ', '.join(
+                str(content[key])
+                for key in ('config', 'checkpoint')
+                if content.get(key)
+            ),
+        )
+
+
+def _environment(log: str) -> str:
+    """The block between the rules at the start of mmengine's log."""
+    _, start, rest = log.partition('System environment:')
+    end = _RULE.search(rest)
+    return (start + rest[: end.start()]).rstrip() if end else ''
+
+
+def _is_mmengines(path: Path) -> bool:
+    """Whether mmengine's test loop wrote a file: ``<time>/<time>.json``."""
+    return path.stem == path.parent.name
+
+
+def _known(scores: Mapping[str, float]) -> dict[str, float]:
+    return {k: v for k, v in scores.items() if not math.isnan(v)}
+
+
+def _number(value: object) -> float:
+    """A score; NaN for whatever is none."""
+    if isinstance(value, int | float):
+        return float(value)
+    return math.nan

@@ -1,0 +1,194 @@
+"""Pictures of a scene, one after the other, as GIF or MP4."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.logging import MMLogger
+from PIL import Image, UnidentifiedImageError
+
+from mmocc.utils.atomic import TEMPORARY_SUFFIX, atomic_open
+from mmocc.visualization.drawing import PAPER
+
+# Key frames are 0.5 s apart.
+FRAME_RATE = 2.0
+# The first that OpenCV can encode: VP9 plays in browsers and VLC, MPEG-4
+# part 2 in VLC and most desktop players.
+CODECS = ('vp09', 'mp4v')
+SUFFIXES = ('.mp4', '.gif')
+# Colours of a GIF; they take one byte a pixel.
+GIF_COLOURS = 256
+
+
+class VideoError(OSError):
+    """A video could not be written; there is no file under its name."""
+
+
+def write_video(
+    pictures: Sequence[str | os.PathLike],
+    path: str | os.PathLike,
+    frame_rate: float = FRAME_RATE,
+    width: int | None = None,
+) -> int:
+    """Write picture files as a video; it appears whole or not at all.
+
+    Pictures that are missing or broken are skipped with a warning. Smaller
+    ones are filled up with white, to the right and below.
+
+    Args:
+        pictures (Sequence[str | PathLike]): Files, in order.
+        path (str | PathLike): Ends in ``.mp4`` or ``.gif``; folders are made.
+        frame_rate (float): Pictures a second. Defaults to 2, real time.
+        width (int, optional): Pixels to shrink the widest picture to, the
+            others with it. Defaults to None: as they are.
+
+    Returns:
+        int: How many pictures the video shows.
+
+    Raises:
+        ValueError: If the name has another ending.
+        VideoError: If no picture can be read, or the video not be written
+            whole, as on a full disk.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f'{path}: videos are written as {" or ".join(SUFFIXES)} files'
+        )
+    sizes = {}
+    for picture in pictures:
+        size = _size(picture)
+        if size is not None:
+            sizes[Path(picture)] = size
+    if not sizes:
+        raise VideoError(
+            f'{path}: none of the {len(pictures)} pictures can be read, so '
+            'there is nothing to show; draw them first'
+        )
+    largest = np.array(list(sizes.values())).max(axis=0)
+    scale = 1.0 if width is None else min(1.0, width / largest[0])
+    # Video codecs want even numbers.
+    canvas = (np.ceil(largest * scale / 2) * 2).astype(int)
+    frames = _frames(list(sizes), canvas, scale)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write = _write_gif if path.suffix.lower() == '.gif' else _write_mp4
+    return write(frames, path, frame_rate, tuple(canvas.tolist()))
+
+
+def _size(picture: str | os.PathLike) -> tuple[int, int] | None:
+    """Width and height of a picture; None, and a warning, without one."""
+    try:
+        with Image.open(picture) as image:
+            image.load()
+            return image.size
+    except (OSError, UnidentifiedImageError) as error:
+        MMLogger.get_current_instance().warning(
+            f'the video goes on without {picture}, which cannot be read: '
+            f'{error}'
+        )
+        return None
+
+
+def _frames(
+    pictures: Sequence[Path], canvas: np.ndarray, scale: float
+) -> Iterator[np.ndarray]:
+    """Pictures of one size, (H, W, 3) uint8 RGB."""
+    for picture in pictures:
+        with Image.open(picture) as image:
+            pixels = np.asarray(image.convert('RGB'))
+        if scale < 1:
+            pixels = cv2.resize(
+                pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+            )
+        frame = np.full((canvas[1], canvas[0], 3), PAPER, dtype=np.uint8)
+        frame[: len(pixels), : pixels.shape[1]] = pixels
+        yield frame
+
+
+def _write_gif(
+    frames: Iterator[np.ndarray],
+    path: Path,
+    frame_rate: float,
+    size: tuple[int, int],
+) -> int:
+    images = [Image.fromarray(frame).quantize(GIF_COLOURS) for frame in frames]
+    try:
+        with atomic_open(path) as file:
+            images[0].save(
+                file,
+                format='GIF',
+                save_all=True,
+                append_images=images[1:],
+                duration=round(1000 / frame_rate),
+                loop=0,
+            )
+    except OSError as error:
+        raise _not_written(path, len(images), str(error)) from error
+    return len(images)
+
+
+def _write_mp4(
+    frames: Iterator[np.ndarray],
+    path: Path,
+    frame_rate: float,
+    size: tuple[int, int],
+) -> int:
+    # OpenCV writes to names alone and knows formats by their ending.
+    temporary = path.with_name(f'{path.stem}{TEMPORARY_SUFFIX}{path.suffix}')
+    count = 0
+    try:
+        writer = _open_writer(temporary, frame_rate, size)
+        try:
+            for frame in frames:
+                writer.write(np.ascontiguousarray(frame[..., ::-1]))
+                count += 1
+        finally:
+            writer.release()
+        # OpenCV tells nobody when it cannot write.
+        written = _count_frames(temporary)
+        if written != count:
+            raise _not_written(
+                path, count, f'the file holds {written} frames that play'
+            )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _open_writer(
+    path: Path, frame_rate: float, size: tuple[int, int]
+) -> cv2.VideoWriter:
+    for codec in CODECS:
+        code = cv2.VideoWriter_fourcc(*codec)
+        writer = cv2.VideoWriter(
+            str(path), cv2.CAP_FFMPEG, code, frame_rate, size
+        )
+        if writer.isOpened():
+            return writer
+    raise VideoError(
+        f'{path}: OpenCV can begin no video here with the codecs '
+        f'{list(CODECS)}; see whether the folder can be written to, or write '
+        'a .gif'
+    )
+
+
+def _count_frames(path: Path) -> int:
+    """Frames that can be decoded, 0 of a file that is no video."""
+    if not path.is_file() or not path.stat().st_size:
+        return 0
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.grab():
+        count += 1
+    capture.release()
+    return count
+
+
+def _not_written(path: Path, count: int, reason: str) -> VideoError:
+    return VideoError(
+        f'{path}: the video of {count} frames could not be written whole '
+        f'({reason}); make room on the disk, or choose another folder'
+    )
