@@ -7,6 +7,7 @@ import numpy as np
 
 MARGIN_LEFT, MARGIN = 46, 8
 # What is always in the picture: metres ahead, and the share behind.
+MOST_AHEAD = 200.0  # metres, beyond what 3 s can reach
 LEAST_AHEAD = 24.0
 SHARE_BEHIND = 0.4
 ROOM = 5.0
@@ -54,6 +55,8 @@ def plan_axes(trajs: Sequence[np.ndarray], width: int) -> BevAxes:
         (ROOM - points[:, 0].min()) / SHARE_BEHIND,
         2 * (aside + ROOM) / (1 + SHARE_BEHIND),
     )
+    # A plan that has gone astray must not make a street a pixel.
+    ahead = min(ahead, MOST_AHEAD)
     extent = ahead * (1 + SHARE_BEHIND)
     side = width - MARGIN_LEFT - MARGIN
     return BevAxes(MARGIN_LEFT, MARGIN, side / extent, ahead, extent / 2, side)

@@ -5,6 +5,7 @@ import pytest
 
 from mmocc.structures import OCC3D_PALETTE
 from mmocc.visualization import plan_bev
+from mmocc.visualization.bev_axes import MOST_AHEAD, plan_axes
 from mmocc.visualization.drawing import HISTORY, PLAN, TRUTH
 from mmocc.visualization.plan_bev import (
     BACKGROUND,
@@ -114,3 +115,9 @@ def test_scored_candidates_are_drawn_best_on_top():
     assert pixel(picture, axes, *aside[4]) == colours[1]
     unscored = plan_bev(None, None, trajs, None, WIDTH)
     assert pixel(unscored, axes, *aside[4]) == CANDIDATE
+
+
+def test_a_plan_that_has_gone_astray_leaves_the_street_in_sight():
+    near, far = (np.array([[x, 0.0]]) for x in (30.0, 1e6))
+    axes = [plan_axes([plan], 400) for plan in (near, far)]
+    assert axes[0].front < axes[1].front == MOST_AHEAD
