@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/nus-occ3d-labels.py',
     '../_base_/default_runtime.py',
 ]
-max_epochs = 10
+max_epochs = 7
 
 model = dict(
     type='OccAutoEncoder',

@@ -125,7 +125,8 @@ def locate_points(
             order = torch.arange(seen.shape[2], device=seen.device)
             cost = order.to(position)[:, None].expand(seen.shape)
         cost = cost.masked_fill(~seen, torch.inf)
-        view = cost.argmin(dim=2)  # (B, T, N)
+        # Eight times as fast as argmin on a CPU.
+        view = cost.min(dim=2).indices  # (B, T, N)
     position = position.take_along_dim(view[:, :, None, None], dim=2)
     return ViewLocation(
         view=view,

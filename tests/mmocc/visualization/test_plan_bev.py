@@ -5,7 +5,7 @@ import pytest
 
 from mmocc.structures import OCC3D_PALETTE
 from mmocc.visualization import plan_bev
-from mmocc.visualization.bev_axes import MOST_AHEAD, plan_axes
+from mmocc.visualization.bev_axes import MOST_AHEAD
 from mmocc.visualization.drawing import HISTORY, PLAN, TRUTH
 from mmocc.visualization.plan_bev import (
     BACKGROUND,

@@ -10,7 +10,7 @@ model = dict(
         vqvae=dict(
             init_cfg=dict(
                 type='Pretrained',
-                checkpoint='work_dirs/occworld-vqvae_tiny_synthetic/epoch_10.pth',
+                checkpoint='work_dirs/occworld-vqvae_tiny_synthetic/epoch_7.pth',
                 prefix='vqvae.',
             ),
         ),
@@ -24,5 +24,5 @@ val_evaluator = [
 ]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_epochs=7)
+train_cfg = dict(max_epochs=6)
 load_from = 'work_dirs/occvla_tiny_stage1-language_synthetic/epoch_3.pth'

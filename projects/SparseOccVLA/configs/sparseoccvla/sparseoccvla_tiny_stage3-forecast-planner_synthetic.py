@@ -11,7 +11,7 @@ model = dict(
     planner=dict(loss_score=dict(kind='soft')),
 )
 custom_hooks = [
-    dict(type='ForecastCurriculumHook', schedule=((0, 1), (2, 3), (3, 6))),
+    dict(type='ForecastCurriculumHook', schedule=((0, 1), (1, 3), (2, 6))),
 ]
-train_cfg = dict(max_epochs=4)
-load_from = 'work_dirs/sparseoccvla_tiny_stage2-language_synthetic/epoch_4.pth'
+train_cfg = dict(max_epochs=3)
+load_from = 'work_dirs/sparseoccvla_tiny_stage2-language_synthetic/epoch_3.pth'
