@@ -7,4 +7,4 @@ _base_ = [
 ]
 model = dict(bridge=None, tokenizer=None, forecaster=None, planner=None)
 
-train_cfg = dict(max_epochs=5)
+train_cfg = dict(max_epochs=6)

@@ -27,5 +27,5 @@ val_evaluator = [
 ]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_epochs=3)
-load_from = 'work_dirs/sparseoccvla_tiny_stage1-encoder_synthetic/epoch_5.pth'
+train_cfg = dict(max_epochs=4)
+load_from = 'work_dirs/sparseoccvla_tiny_stage1-encoder_synthetic/epoch_6.pth'

@@ -14,4 +14,4 @@ custom_hooks = [
     dict(type='ForecastCurriculumHook', schedule=((0, 1), (1, 3), (2, 6))),
 ]
 train_cfg = dict(max_epochs=3)
-load_from = 'work_dirs/sparseoccvla_tiny_stage2-language_synthetic/epoch_3.pth'
+load_from = 'work_dirs/sparseoccvla_tiny_stage2-language_synthetic/epoch_4.pth'
