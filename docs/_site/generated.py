@@ -26,7 +26,7 @@ _MARKER = re.compile(r'<!-- generated: ([a-z-]+) -->')
 _LINK = re.compile(r'(!?)\[([^\]]*)\]\(([^)\s]+)\)')
 _API = 'api'
 # Of single runs: linked to, but not in the navigation.
-_REPORTS = 'benchmarks/demo_'
+_REPORTS = ('benchmarks/demo_', 'benchmarks/earlier_mini/')
 _PACKAGES = ('mmocc', 'projects')
 
 
