@@ -32,8 +32,6 @@ from mmocc.visualization import FramePicture, frame_panel
 SEMANTICS, MASK = 'semantics', 'mask_camera'
 PICTURE_WIDTH = 1000  # pixels
 _JPEG_QUALITY = 80
-# Metres, far outside Occ3D's grid: a diverged plan ends there in pictures.
-_REACH = 200.0
 
 
 class Score(NamedTuple):
@@ -226,7 +224,7 @@ class FrameAlbum:
             sample = files.sample(files.names.index(token))
         plan = {}
         if sample.plan is not None:
-            plan['pred_trajs'] = sample.plan[None].clip(-_REACH, _REACH)
+            plan['pred_trajs'] = sample.plan[None]
         if sample.mask.any():
             plan['gt_trajs'] = sample.truth[sample.mask]
         return plan

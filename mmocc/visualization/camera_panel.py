@@ -46,6 +46,7 @@ COLUMNS = 3
 TILE_GAP = 4
 
 PATH_SPACING = 0.25
+PATH_REACH = 200.0  # metres of a path, beyond what 3 s can reach
 PATH_OPACITY = 0.6
 
 
@@ -106,10 +107,12 @@ def _ribbon(path: Path) -> np.ndarray:
     moving = np.concatenate([[True], lengths > 1e-3])
     points = points[moving]
     along = np.concatenate([[0.0], np.cumsum(lengths[moving[1:]])])
-    count = int(along[-1] / PATH_SPACING) + 1
+    # A plan that has gone astray would take minutes.
+    reach = min(along[-1], PATH_REACH)
+    count = int(reach / PATH_SPACING) + 1
     if count < 2:
         return np.zeros((0, 2, 3))
-    places = np.linspace(0, along[-1], count)
+    places = np.linspace(0, reach, count)
     dense = np.stack(
         [np.interp(places, along, points[:, axis]) for axis in (0, 1)], axis=1
     )

@@ -5,7 +5,14 @@ import pytest
 
 from mmocc.structures import CAMERAS
 from mmocc.visualization import Path, camera_panel
-from mmocc.visualization.camera_panel import TILE_GAP, draw_path, project
+from mmocc.visualization.camera_panel import (
+    PATH_REACH,
+    PATH_SPACING,
+    TILE_GAP,
+    _ribbon,
+    draw_path,
+    project,
+)
 from mmocc.visualization.drawing import SHADE
 
 # 1.5 m above the ego origin, looking forward: camera x is ego -y, camera y
@@ -174,3 +181,12 @@ def test_bad_calibration_is_refused(cam2img, cam2ego, words):
             [image], ['CAM_FRONT'], [Path(STRAIGHT, RED, 1.0)],
             cam2img, cam2ego,
         )  # fmt: skip
+
+
+def test_a_path_that_has_gone_astray_is_painted_as_far_as_one_can_see():
+    edges = _ribbon(Path(np.array([[3e5, 4e5]]), RED, 1.0))
+    assert len(edges) == PATH_REACH / PATH_SPACING + 1
+    # 200 m along 3 : 4.
+    np.testing.assert_allclose(
+        edges[-1].mean(axis=0), [120.0, 160.0, 0.0], atol=1e-6
+    )
