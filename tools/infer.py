@@ -18,12 +18,10 @@ from mmengine.config import Config, DictAction
 
 from mmocc.apis import (
     VLAInferencer,
-    info_frame,
-    past_infos,
+    frame_of,
     prediction_dict,
     prediction_json,
     read_views,
-    with_history,
 )
 from mmocc.apis.camera_files import (
     CALIBRATION_EXAMPLE,
@@ -205,7 +203,7 @@ def read_frame(
         )
     infos = load_info_file(args.infos)['data_list']
     info = choose_info(infos, args.infos, args.index, args.token)
-    frame = read_info(args, infos, info, num_history)
+    frame = frame_of(infos, info, num_history, args.data_root, args.images_dir)
     if args.ego is not None:
         state, past_actions = read_ego(args.ego)
         frame['ego'] = {
@@ -217,20 +215,6 @@ def read_frame(
                 frame['token'], past_actions
             )
     return frame
-
-
-def read_info(
-    args: argparse.Namespace,
-    infos: Sequence[dict],
-    info: dict,
-    num_history: int,
-) -> dict:
-    """A frame of an info file, with its past."""
-    frame, *past = [
-        each and info_frame(each, args.data_root, args.images_dir)
-        for each in [info, *past_infos(infos, info, num_history)]
-    ]
-    return with_history(frame, past)
 
 
 def choose_info(
@@ -370,7 +354,13 @@ def draw_scene(args: argparse.Namespace, inferencer: VLAInferencer) -> Export:
     ids = occ3d_ids(args.infos)
 
     def predict(info: dict) -> FramePicture:
-        frame = read_info(args, infos, info, inferencer.num_history)
+        frame = frame_of(
+            infos,
+            info,
+            inferencer.num_history,
+            args.data_root,
+            args.images_dir,
+        )
         sample = inferencer.predict([frame], args.questions)[0]
         add_truth(sample, frame, None)
         return make_picture(args, inferencer, frame, sample, ids)

@@ -6,7 +6,7 @@ from mmocc.apis.frames import (
     read_views,
     with_history,
 )
-from mmocc.apis.info_frames import frame_at, scene_infos
+from mmocc.apis.info_frames import frame_at, frame_of, scene_infos
 from mmocc.apis.prediction import prediction_dict, prediction_json
 from mmocc.apis.scene_stream import SceneStream
 from mmocc.apis.vla_inferencer import VLAInferencer
@@ -21,6 +21,7 @@ __all__ = [
     'VLAInferencer',
     'camera_frame',
     'frame_at',
+    'frame_of',
     'info_frame',
     'past_infos',
     'prediction_dict',

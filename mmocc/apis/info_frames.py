@@ -35,7 +35,25 @@ def frame_at(
             f'there is no frame {index} among the {len(infos)} of the info '
             f'file; choose one from 0 to {len(infos) - 1}'
         )
-    info = infos[index]
+    return frame_of(infos, infos[index], num_history, data_root, images_dir)
+
+
+def frame_of(
+    infos: Sequence[Mapping],
+    info: Mapping,
+    num_history: int,
+    data_root: str | os.PathLike = '',
+    images_dir: str | os.PathLike | None = None,
+) -> dict:
+    """:func:`frame_at` of an element that is at hand.
+
+    Args:
+        infos (Sequence[Mapping]): The file's ``data_list``.
+        info (Mapping): The frame's element of it.
+        num_history (int): As for :func:`frame_at`.
+        data_root (str | os.PathLike): As for ``info_frame``.
+        images_dir (str | os.PathLike, optional): As for ``info_frame``.
+    """
     frame, *past = [
         each and info_frame(each, data_root, images_dir)
         for each in [info, *past_infos(infos, info, num_history)]

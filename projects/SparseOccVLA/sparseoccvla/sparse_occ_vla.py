@@ -228,7 +228,7 @@ class SparseOccVLA(BaseVLA):
         if self.forecaster is not None:
             self._forecast(scene, out, data_samples)
         if self.planner is not None:
-            self._plan(scene, out, data_samples)
+            self._plan(scene, out, memory, data_samples)
         return data_samples, memory
 
     def answer(
@@ -257,9 +257,9 @@ class SparseOccVLA(BaseVLA):
             seed (int): Of the random anchors. Defaults to 0.
         """
         scene = self.see(inputs, data_samples)
-        out = None
+        out = memory = None
         if self.bridge is not None:
-            out, _ = self.bridge.remember(scene, self._prompt)
+            out, memory = self.bridge.remember(scene, self._prompt)
         truth = [sample.gt_ego for sample in data_samples]
         plans = self.planner.diagnose(
             self._reasoning(out),
@@ -268,7 +268,7 @@ class SparseOccVLA(BaseVLA):
             torch.stack([t.fut_trajs for t in truth]),
             torch.stack([t.fut_masks for t in truth]),
             [sample.token for sample in data_samples],
-            self._extras(scene, out, data_samples),
+            self._extras(scene, out, data_samples, memory),
             seed,
         )
         forecast = self._roll_out(scene, out, data_samples)
@@ -333,8 +333,9 @@ class SparseOccVLA(BaseVLA):
         scene: SparseOccFeatures,
         out: SparseBridgeOutput | None,
         data_samples: list[OccDataSample],
+        memory: PackedSequence | None = None,
     ) -> ConditionExtras:
-        """What else the planner may read."""
+        """What else the planner may read; ``memory`` if it is at hand."""
         command = None
         if self.planner.memory.command == 'gt3s':
             ends = np.stack([_last_known(s.gt_ego) for s in data_samples])
@@ -342,17 +343,21 @@ class SparseOccVLA(BaseVLA):
             command = command.to(self.encoder.query_points.device)
         meta = None
         if self.planner.memory.reads('meta'):
-            meta = self._likely_actions(scene, data_samples)
+            meta = self._likely_actions(scene, data_samples, memory)
         return ConditionExtras(
             global_tokens=out and out.overview, meta=meta, command=command
         )
 
     @torch.no_grad()
     def _likely_actions(
-        self, scene: SparseOccFeatures, data_samples: list[OccDataSample]
+        self,
+        scene: SparseOccFeatures,
+        data_samples: list[OccDataSample],
+        memory: PackedSequence | None = None,
     ) -> Tensor:
         """Probabilities (B, 3 + 6) that the language model gives now."""
-        _, memory = self.bridge.remember(scene)
+        if memory is None:
+            _, memory = self.bridge.remember(scene)
         prompts = [
             self.prompts(sample, META_TASK)[self.place_of(sample, META_TASK)]
             for sample in data_samples
@@ -468,6 +473,7 @@ class SparseOccVLA(BaseVLA):
         self,
         scene: SparseOccFeatures,
         out: SparseBridgeOutput | None,
+        memory: PackedSequence | None,
         data_samples: list[OccDataSample],
     ) -> None:
         """Fill ``pred_ego``."""
@@ -475,7 +481,7 @@ class SparseOccVLA(BaseVLA):
             self._reasoning(out),
             scene,
             self._status(data_samples),
-            self._extras(scene, out, data_samples),
+            self._extras(scene, out, data_samples, memory),
             [sample.token for sample in data_samples],
         )
         scores = plan.scores.gather(1, plan.candidate_index)

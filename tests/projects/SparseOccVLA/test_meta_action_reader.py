@@ -86,6 +86,19 @@ def test_the_true_action_is_not_read(told):
     assert torch.equal(likely(told, inputs, samples), before)
 
 
+@torch.no_grad()
+def test_visual_tokens_that_were_read_before_serve(told):
+    """Whatever was asked behind them."""
+    inputs, samples = make_batch(2)
+    scene = told.see(inputs, samples)
+    _, memory = told.bridge.remember(scene, told._prompt)
+    told.answer(memory, samples)
+    found = told._likely_actions(scene, samples, memory)
+    torch.testing.assert_close(
+        found, likely(told, inputs, samples), atol=1e-5, rtol=0
+    )
+
+
 def test_the_denoiser_reads_it_and_the_language_model_learns_nothing(told):
     inputs, samples = make_batch(2)
     scene = told.see(inputs, samples)
