@@ -32,11 +32,11 @@ from mmocc.annotation import (
     MapError,
     RoadMap,
     UnreachableError,
+    map_path,
 )
 from mmocc.annotation.annotate_infos import annotate_infos
 from mmocc.annotation.annotation_report import describe, summarise
 from mmocc.annotation.json_lines import write_json_lines
-from mmocc.annotation.road_map import map_path
 from mmocc.registry import ANNOTATORS
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.info_file import InfoFileError, load_info_file

@@ -10,7 +10,7 @@ from mmocc.annotation.chain_of_thought import (
     ChainOfThought,
     parse_chain_of_thought,
 )
-from mmocc.annotation.frame_context import Agent, FrameContext
+from mmocc.annotation.frame_context import Agent, FrameContext, is_seen
 from mmocc.annotation.history import past_actions
 from mmocc.annotation.info_frames import (
     InfoFrame,
@@ -28,7 +28,13 @@ from mmocc.annotation.openai_compatible_annotator import (
     OpenAICompatibleAnnotator,
 )
 from mmocc.annotation.replay_annotator import ReplayAnnotator
-from mmocc.annotation.road_map import MapError, RoadMap, Surroundings
+from mmocc.annotation.road_map import (
+    MapError,
+    RoadMap,
+    Surroundings,
+    local_surroundings,
+    map_path,
+)
 from mmocc.annotation.rule_annotator import RuleAnnotator
 
 __all__ = [
@@ -54,8 +60,11 @@ __all__ = [
     'RuleAnnotator',
     'Surroundings',
     'UnreachableError',
+    'is_seen',
     'label_infos',
     'label_scene',
+    'local_surroundings',
+    'map_path',
     'parse_chain_of_thought',
     'past_actions',
     'review_item',

@@ -14,6 +14,21 @@ from mmocc.structures import MetaAction
 # NuScenes-QA).
 _SECTORS = ((30.0, 'front'), (90.0, 'front {side}'), (150.0, 'back {side}'))
 _BEHIND = 'back'
+# A box counts as seen from this visibility token on (40 % of it), or with
+# this many LiDAR points. Ours: what is hidden cannot be learnt from images.
+_SEEN_VISIBILITY = '2'
+_SEEN_POINTS = 5
+
+
+def is_seen(visibility: str, num_lidar_pts: int) -> bool:
+    """Whether the cameras can see a box of nuScenes.
+
+    Args:
+        visibility (str): nuScenes' token, ``1`` (hidden) to ``4``; '' where
+            nobody annotated it.
+        num_lidar_pts (int): LiDAR points in the box.
+    """
+    return visibility >= _SEEN_VISIBILITY or num_lidar_pts >= _SEEN_POINTS
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,20 @@
 """Frames of an info file as the labelling rules and annotators see them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mmocc.annotation.frame_context import Agent, FrameContext
+from mmocc.annotation.frame_context import Agent, FrameContext, is_seen
 from mmocc.annotation.history import past_actions
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.meta_action_labels import MetaActionLabel, label_scene
 from mmocc.annotation.motion import to_local
-from mmocc.annotation.road_map import RoadMap, Surroundings, straight_way
+from mmocc.annotation.road_map import RoadMap, local_surroundings
 from mmocc.structures import MetaAction
 from mmocc.structures.occ3d import NUM_FUTURE
 from mmocc.utils.info_file import InfoFileError
-
-# A box counts as seen from this visibility token on (40 % of it), or with
-# this many LiDAR points. Ours: what is hidden cannot be learnt from images.
-_SEEN_VISIBILITY = '2'
-_SEEN_POINTS = 5
-# How far ahead, metres, the road is described.
-_REACH = 40.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,7 @@ def label_infos(
             last = k + NUM_FUTURE + 1
             context = FrameContext(
                 agents=tuple(_visible_agents(info, class_names)),
-                surroundings=_surroundings(road_map, poses[k], rules),
+                surroundings=local_surroundings(road_map, poses[k], rules),
                 history=history,
                 speed=_speed(info),
                 action=label.action,
@@ -150,16 +143,6 @@ def _planar_pose(ego2global: Sequence) -> np.ndarray:
     )
 
 
-def _surroundings(
-    road_map: RoadMap | None, pose: np.ndarray, rules: LabelRules
-) -> Surroundings:
-    """The road, in the canonical frame."""
-    if road_map is None:
-        return Surroundings(way=straight_way(np.zeros(3), _REACH))
-    road = road_map.survey(pose, _REACH, rules)
-    return replace(road, way=to_local(road.way, pose))
-
-
 def _speed(info: dict) -> float:
     speed = info['ego']['status']['speed']
     return 0.0 if np.isnan(speed) else speed
@@ -173,10 +156,7 @@ def _visible_agents(
     turn, shift = lidar2ego[:3, :3], lidar2ego[:3, 3]
     for box in info.get('instances', ()):
         name = class_names.get(box['bbox_label_3d'])
-        seen = (
-            box.get('visibility', '') >= _SEEN_VISIBILITY
-            or box['num_lidar_pts'] >= _SEEN_POINTS
-        )
+        seen = is_seen(box.get('visibility', ''), box['num_lidar_pts'])
         if name is None or not seen:
             continue
         x, y, _ = turn @ box['bbox_3d'][:3] + shift

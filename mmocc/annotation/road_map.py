@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LANE_SPACING, LaneGraph
+from mmocc.annotation.motion import to_local
+
+# How far ahead, metres, annotators are told about the road.
+_REACH = 40.0
 
 
 class MapError(ValueError):
@@ -210,3 +214,22 @@ def _first_inside(way: np.ndarray, polygons: Sequence[np.ndarray]) -> float:
         if len(hits):
             first = min(first, hits[0] * LANE_SPACING)
     return float(first)
+
+
+def local_surroundings(
+    road_map: RoadMap | None, pose: np.ndarray, rules: LabelRules
+) -> Surroundings:
+    """What annotators are told about the road around a pose.
+
+    Args:
+        road_map (RoadMap): The map, or None: straight on.
+        pose (np.ndarray): (3,) x, y, yaw in the map frame.
+        rules (LabelRules): How far from its lane a car may be.
+
+    Returns:
+        Surroundings: Its ``way`` in the canonical frame of the pose.
+    """
+    if road_map is None:
+        return Surroundings(way=straight_way(np.zeros(3), _REACH))
+    road = road_map.survey(pose, _REACH, rules)
+    return replace(road, way=to_local(road.way, pose))

@@ -1,3 +1,11 @@
+"""What the parts of mmocc hand to each other.
+
+``OccDataSample`` is imported when it is first asked for: it brings all of
+mmdet3d, which tools that only need a grid or a class name would wait for.
+"""
+
+from typing import TYPE_CHECKING
+
 from mmocc.structures.driving_qa import DrivingQA
 from mmocc.structures.meta_action import (
     DIRECTIONS,
@@ -13,8 +21,10 @@ from mmocc.structures.occ3d import (
     OCC3D_CLASSES,
     OCC3D_PALETTE,
 )
-from mmocc.structures.occ_data_sample import OccDataSample
 from mmocc.structures.occ_grid import OccGrid
+
+if TYPE_CHECKING:
+    from mmocc.structures.occ_data_sample import OccDataSample
 
 __all__ = [
     'CAMERAS',
@@ -31,3 +41,12 @@ __all__ = [
     'OccGrid',
     'parse_meta_action',
 ]
+
+
+def __getattr__(name: str) -> type:
+    """Import ``OccDataSample`` on demand (PEP 562)."""
+    if name != 'OccDataSample':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from mmocc.structures.occ_data_sample import OccDataSample
+
+    return OccDataSample

@@ -40,8 +40,7 @@ from dataset_converters.omnidrive_text import (
     omnidrive_files,
     read_pairs,
 )
-from mmocc.annotation import MapError, RoadMap
-from mmocc.annotation.road_map import map_path
+from mmocc.annotation import MapError, RoadMap, map_path
 
 # Key frames of the official tables (nuScenes; Occ3D-nuScenes has the same).
 OFFICIAL_COUNTS = {

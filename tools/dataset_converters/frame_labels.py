@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_converters.can_bus import load_can_bus
-from dataset_converters.nuscenes_scene import SceneInputs, convert_scene
 from dataset_converters.nuscenes_tables import NuScenesTables, SceneRecord
+from dataset_converters.scene_labels import scene_labels
 from mmocc.annotation import (
     LabelRules,
     RoadMap,
     RuleAnnotator,
+    map_path,
     parse_chain_of_thought,
 )
-from mmocc.annotation.road_map import map_path
 
 
 def label_frames(root: Path, version: str) -> dict[str, dict | None]:
@@ -43,12 +43,16 @@ def _label_scene(
     root: Path, record: SceneRecord, road_map: RoadMap
 ) -> Iterator[tuple[str, dict | None]]:
     """(sample token, label) of every key frame of a scene."""
-    inputs = SceneInputs(
-        record, can_bus=load_can_bus(root, record.name), road_map=road_map
+    frames = scene_labels(
+        record,
+        load_can_bus(root, record.name),
+        road_map,
+        RuleAnnotator(),
+        LabelRules(),
     )
-    for info in convert_scene(inputs, RuleAnnotator(), LabelRules()):
-        label = info['meta_action']
+    for frame, fields in zip(record.frames, frames, strict=True):
+        label = fields['meta_action']
         if label is not None:
-            cot = parse_chain_of_thought(info['cot'])
-            label = label | {'reasoning': cot.reasoning, 'cot': info['cot']}
-        yield info['token'], label
+            cot = parse_chain_of_thought(fields['cot'])
+            label = label | {'reasoning': cot.reasoning, 'cot': fields['cot']}
+        yield frame.token, label

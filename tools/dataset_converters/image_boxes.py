@@ -4,14 +4,11 @@ Unlike mmdet3d's converter, the canvas has the image's own size.
 """
 
 import numpy as np
-from mmdet3d.datasets.convert_utils import (
-    NuScenesNameMapping,
-    nus_attributes,
-    nus_categories,
-)
+from mmdet3d.datasets.convert_utils import nus_attributes, nus_categories
 from shapely.geometry import MultiPoint, Polygon, box
 
 from dataset_converters.nuscenes_tables import Annotation, Reading
+from dataset_converters.object_boxes import detection_name
 from dataset_converters.rigid import box_yaw, rotation_matrix
 
 # mmdet3d keeps boxes of these visibility tokens; '' is not annotated.
@@ -85,7 +82,7 @@ def camera_instances(
     speeds = velocities @ turn.T
     found = []
     for k, annotation in enumerate(annotations):
-        name = NuScenesNameMapping.get(annotation.category)
+        name = detection_name(annotation.category)
         visible = corners[k][corners[k][:, 2] > 0]
         if (
             annotation.visibility not in _VISIBILITIES

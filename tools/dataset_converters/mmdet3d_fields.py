@@ -8,23 +8,20 @@ size.
 from pathlib import Path
 
 import numpy as np
-from mmdet3d.datasets.convert_utils import NuScenesNameMapping, nus_categories
+from mmdet3d.datasets.convert_utils import nus_categories
 
 from dataset_converters.image_boxes import camera_instances
 from dataset_converters.nuscenes_tables import (
     MICROSECONDS,
-    Annotation,
     Frame,
     Reading,
 )
+from dataset_converters.object_boxes import detection_name
 from dataset_converters.rigid import box_yaw, invert, rotation_matrix
 
 INFO_VERSION = '1.1'
 IGNORED_LABEL = -1
 _POINT_FEATURES = 5
-# The longest gap, seconds, over which nuScenes estimates a velocity; twice
-# that where both neighbours exist (nuscenes-devkit, ``box_velocity``).
-_MAX_VELOCITY_GAP = 1.5
 
 
 def info_metainfo(version: str, ignored: set[str]) -> dict:
@@ -39,40 +36,9 @@ def info_metainfo(version: str, ignored: set[str]) -> dict:
     )
 
 
-def detection_name(category: str) -> str:
-    """The detection class of a nuScenes category, or the category itself."""
-    return NuScenesNameMapping.get(category, category)
-
-
 def _rounded(transform: np.ndarray) -> list:
     """Single precision, which is what mmdet3d's converter stores."""
     return transform.astype(np.float32).tolist()
-
-
-def box_velocities(
-    annotations: tuple[Annotation, ...],
-    by_token: dict[str, Annotation],
-    times: dict[str, float],
-) -> np.ndarray:
-    """Velocities (N, 3) of boxes, global, m/s; NaN where unknown, z is 0.
-
-    Args:
-        annotations (tuple[Annotation]): The boxes.
-        by_token (dict): All boxes of the scene.
-        times (dict): Seconds of each sample of the scene.
-    """
-    velocities = np.full((len(annotations), 3), np.nan)
-    for k, here in enumerate(annotations):
-        first = by_token[here.prev] if here.prev else here
-        last = by_token[here.next] if here.next else here
-        if first is last:
-            continue
-        gap = times[last.sample_token] - times[first.sample_token]
-        limit = _MAX_VELOCITY_GAP * (2 if here.prev and here.next else 1)
-        if gap <= limit:
-            velocities[k] = (last.translation - first.translation) / gap
-            velocities[k, 2] = 0.0
-    return velocities
 
 
 def _sweep(reading: Reading, global2lidar: np.ndarray) -> dict:
@@ -116,11 +82,7 @@ def _instances(
     instances = []
     for k, annotation in enumerate(boxes):
         name = detection_name(annotation.category)
-        label = (
-            nus_categories.index(name)
-            if name in nus_categories
-            else IGNORED_LABEL
-        )
+        label = IGNORED_LABEL if name is None else nus_categories.index(name)
         width, length, height = annotation.size.tolist()
         points = annotation.num_lidar_pts + annotation.num_radar_pts
         instances.append(

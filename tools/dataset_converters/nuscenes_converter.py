@@ -31,8 +31,7 @@ from dataset_converters.omnidrive_text import (
 from dataset_converters.plain_pickle import write_info_file
 from dataset_converters.scene_store import SceneStore, digest, stamp
 from dataset_converters.sources import SOURCES
-from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
-from mmocc.annotation.road_map import map_path
+from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator, map_path
 
 INFO_NAME = 'nuscenes_infos_occ_{split}.pkl'
 TEST = 'test'

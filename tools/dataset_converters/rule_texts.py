@@ -5,9 +5,14 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
-from mmocc.annotation.info_frames import label_infos, split_scenes
-from mmocc.annotation.road_map import map_path
+from mmocc.annotation import (
+    LabelRules,
+    RoadMap,
+    RuleAnnotator,
+    label_infos,
+    map_path,
+    split_scenes,
+)
 from mmocc.structures import MetaAction
 
 
