@@ -135,3 +135,22 @@ def test_folders_that_cannot_be_used_are_refused(tool, tmp_path):
         with pytest.raises(SystemExit, match=words):
             tool.main(['--out', str(out), '--preset', 'unit'])
     assert [p.name for p in tmp_path.iterdir()] == ['mine.txt']
+
+
+def test_the_generator_loads_no_models():
+    """They would take most of the time that the preset ``unit`` needs."""
+    code = (
+        'import sys, create_synthetic_nuscenes; '
+        "print(sorted({'spconv', 'mmdet3d.models', 'transformers'}"
+        ' & set(sys.modules)))'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code],
+        env=os.environ
+        | {'PYTHONPATH': os.pathsep.join((str(TOOLS), str(TOOLS.parent)))},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    assert result.stdout.strip() == '[]'

@@ -6,6 +6,7 @@
     python tools/analysis_tools/benchmark.py evaluation
     python tools/analysis_tools/benchmark.py rendering
     python tools/analysis_tools/benchmark.py loading CONFIG --images *.jpg
+    python tools/analysis_tools/benchmark.py training CONFIG --random-weights
 
 ``attention`` runs one decoder layer of PaliGemma2-3B over 1536 image tokens,
 128 of text and 2500 queries: by blocks, and in one pass under a full mask.
@@ -21,6 +22,8 @@ a whole page.
 ``loading`` decodes images to 224 x 224, in full and shrunk on the way, reads
 samples through the config's own loader, and trains the config's model (random
 weights) to see for which share of the time it waits for data.
+``training`` takes a config through a few steps of training at its own size:
+losses, seconds, the peak of memory, and which of its weights moved.
 """
 
 import argparse
@@ -36,6 +39,7 @@ import torch
 from benchmarks.evaluation import evaluation
 from benchmarks.loading import loading
 from benchmarks.rendering import rendering
+from benchmarks.training import training
 from mmengine.config import Config, DictAction
 from transformers import Gemma2Config
 from transformers.models.gemma2.modeling_gemma2 import Gemma2Model
@@ -83,8 +87,19 @@ def parse_args() -> argparse.Namespace:
     reading.add_argument('--workers', type=int, nargs='+', default=[0, 1])
     reading.add_argument('--batches', type=int, default=20)
     reading.add_argument('--cfg-options', nargs='+', action=DictAction)
+    stepping = tasks.add_parser('training')
+    stepping.add_argument('config', help='any stage of any model')
+    stepping.add_argument('--data-root', help="instead of the config's")
+    stepping.add_argument('--batch-size', type=int, default=1)
+    stepping.add_argument('--steps', type=int, default=2)
+    stepping.add_argument(
+        '--random-weights',
+        action='store_true',
+        help='no checkpoint, and the tokenizer that ships with mmocc',
+    )
+    stepping.add_argument('--cfg-options', nargs='+', action=DictAction)
     for task in (
-        attention, questions, set_loss, scoring, drawing, reading,
+        attention, questions, set_loss, scoring, drawing, reading, stepping,
     ):  # fmt: skip
         task.add_argument('--repeats', type=int, default=3)
         task.add_argument('--seed', type=int, default=0)
@@ -359,6 +374,7 @@ def main() -> None:
         evaluation=evaluation,
         rendering=rendering,
         loading=loading,
+        training=training,
     )
     result = tasks[args.task](args)
     result.update(

@@ -1,0 +1,40 @@
+"""The benchmark of training tells which weights moved; no times here."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
+
+from benchmarks import training
+
+
+@pytest.fixture
+def model():
+    """A frozen layer, one that trains, and one that no loss reaches."""
+    model = nn.ModuleDict(
+        dict(
+            vision=nn.ModuleDict(dict(tower=nn.Linear(2, 2, bias=False))),
+            head=nn.ModuleDict(
+                dict(used=nn.Linear(2, 3), unused=nn.Linear(2, 5))
+            ),
+        )
+    )
+    model.vision.requires_grad_(False)
+    return model
+
+
+def test_moved_frozen_and_unreached_weights_are_told_apart(model):
+    before = training.fingerprints(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.head.used(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    parts = training.moved_parts(model, before, training.fingerprints(model))
+    assert parts == {
+        'vision.tower': dict(weights=4, trainable=0, moved=0),
+        'head.used': dict(weights=9, trainable=9, moved=9),
+        'head.unused': dict(weights=15, trainable=15, moved=0),
+    }

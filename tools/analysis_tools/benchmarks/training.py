@@ -1,0 +1,125 @@
+"""A few training steps of a config at its own size: do they run, and learn?"""
+
+import argparse
+import resource
+import time
+from collections import Counter
+
+import torch
+from memory import without_downloads
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+
+from mmocc.registry import MODELS
+from mmocc.utils.config import load_config
+
+GIB = 2**30
+
+
+def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
+    """The config and its model, on random weights where that is asked for."""
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.default_scope)
+    dataset = cfg.train_dataloader.dataset
+    if args.data_root is not None:
+        dataset.data_root = f'{args.data_root}/'
+    cfg.train_dataloader.update(
+        batch_size=args.batch_size, num_workers=0, persistent_workers=False
+    )
+    if args.random_weights:
+        without_downloads(cfg.model)
+        without_downloads(dataset)
+    torch.manual_seed(args.seed)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    return cfg, model.to(args.device).train()
+
+
+def fingerprints(model: nn.Module) -> dict[str, float]:
+    """A number for each weight, which a step of the optimizer changes."""
+    return {
+        name: weight.detach().double().abs().sum().item()
+        for name, weight in model.named_parameters()
+    }
+
+
+def peak_gib(device: str) -> float:
+    """The most memory so far: of the process, or of tensors on a GPU."""
+    if device == 'cpu':
+        kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return kib * 1024 / GIB
+    return torch.cuda.max_memory_allocated(device) / GIB
+
+
+def step(
+    model: nn.Module, optimizer: OptimWrapper, batch: dict, device: str
+) -> dict:
+    """One step: its losses, its seconds and the peak of memory so far."""
+    start = time.perf_counter()
+    logs = model.train_step(batch, optimizer)
+    losses = {name: float(value) for name, value in logs.items()}
+    if device != 'cpu':
+        torch.cuda.synchronize(device)
+    return dict(
+        seconds=time.perf_counter() - start,
+        peak_gib=peak_gib(device),
+        losses=losses,
+    )
+
+
+def part_of(name: str) -> str:
+    """The part that a weight is counted under: two levels of the model."""
+    return '.'.join(name.split('.')[:2])
+
+
+def moved_parts(
+    model: nn.Module, before: dict[str, float], after: dict[str, float]
+) -> dict[str, dict[str, int]]:
+    """By part: its weights, those that may train, and those that moved."""
+    weights, trainable, moved = Counter(), Counter(), Counter()
+    for name, weight in model.named_parameters():
+        part, size = part_of(name), weight.numel()
+        weights[part] += size
+        trainable[part] += size * weight.requires_grad
+        moved[part] += size * (before[name] != after[name])
+    return {
+        part: dict(
+            weights=weights[part], trainable=trainable[part], moved=moved[part]
+        )
+        for part in weights
+    }
+
+
+def training(args: argparse.Namespace) -> dict:
+    """Measure and print."""
+    cfg, model = build(args)
+    loader = Runner.build_dataloader(cfg.train_dataloader, seed=args.seed)
+    batches = iter(loader)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    before = fingerprints(model)
+    print(f'{args.config}, {args.device}, {args.batch_size} frames a step')
+    rows = []
+    for number in range(args.steps):
+        row = step(model, optimizer, next(batches), args.device)
+        rows.append(row)
+        losses = ' '.join(f'{k} {v:.4g}' for k, v in row['losses'].items())
+        print(
+            f'step {number + 1}: {row["seconds"]:.1f} s, peak '
+            f'{row["peak_gib"]:.2f} GiB, {losses}',
+            flush=True,
+        )
+    parts = moved_parts(model, before, fingerprints(model))
+    print(f'{"part":40}{"M weights":>11}{"train":>11}{"moved":>11}')
+    for name, counts in parts.items():
+        print(f'{name:40}', end='')
+        print(''.join(f'{count / 1e6:11.3f}' for count in counts.values()))
+    return dict(
+        config=args.config,
+        batch_size=args.batch_size,
+        random_weights=args.random_weights,
+        steps=rows,
+        parts=parts,
+    )
