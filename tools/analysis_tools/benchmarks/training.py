@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import torch
-from memory import without_downloads
+from meta_model import without_downloads
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -32,6 +32,8 @@ def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
     if args.random_weights:
         without_downloads(cfg.model)
         without_downloads(dataset)
+        # What was named by hand stays, such as fitted anchors.
+        cfg.merge_from_dict(args.cfg_options or {})
     torch.manual_seed(args.seed)
     model = MODELS.build(cfg.model)
     model.init_weights()
