@@ -177,6 +177,7 @@ class SparseOccEncoder(BaseModule):
         self.num_views = num_views
         self.num_groups = num_groups
         self.num_levels = num_levels
+        self.view_choice = view_choice
         self.with_cp = with_cp
         limits = torch.tensor(point_range, dtype=torch.get_default_dtype())
         self.register_buffer('low', limits[:3], persistent=False)

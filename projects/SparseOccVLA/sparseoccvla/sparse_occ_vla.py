@@ -25,6 +25,7 @@ from mmocc.structures import FREE, OccDataSample, parse_meta_action
 from mmocc.structures.meta_action import IGNORE
 from mmocc.structures.sparse_occ import SparseOccFeatures
 from mmocc.structures.tokens import SparseBridgeOutput, TextBatch
+from projects.SparseOccVLA.sparseoccvla.clip_distillation import to_rgb
 from projects.SparseOccVLA.sparseoccvla.input_checks import (
     needs_language,
     require_known_inputs,
@@ -84,6 +85,8 @@ class SparseOccVLA(BaseVLA):
         forecaster (dict, optional): ``OccForecaster``. Defaults to None.
         planner (dict, optional): ``AnchorDiffusionPlanner``. Defaults to
             None.
+        distillation (dict, optional): ``CLIPDistillation`` of the encoder,
+            in training alone. Defaults to None.
         target (str): ``all`` voxels that are not free train the points, as
             in OPUS, or those ``visible`` to a camera only. Defaults to 'all'.
         use_status (bool): Whether the planner knows the ego status of now.
@@ -110,6 +113,7 @@ class SparseOccVLA(BaseVLA):
         tokenizer: str | None = None,
         forecaster: dict | None = None,
         planner: dict | None = None,
+        distillation: dict | None = None,
         target: str = 'all',
         use_status: bool = True,
         freeze_encoder: bool = False,
@@ -132,14 +136,23 @@ class SparseOccVLA(BaseVLA):
             None if forecaster is None else MODELS.build(forecaster)
         )
         self.planner = None if planner is None else MODELS.build(planner)
+        self.distillation = (
+            None if distillation is None else MODELS.build(distillation)
+        )
         self.target = target
         self.use_status = use_status
         self.freeze_encoder = freeze_encoder
         if freeze_encoder:
-            if bridge is None:
+            if bridge is forecaster is planner is None:
                 raise ValueError(
                     'model.freeze_encoder is True and there is no '
-                    'model.bridge: nothing would learn'
+                    'model.bridge, forecaster or planner: nothing would '
+                    'learn; give one of them, or freeze_encoder=False'
+                )
+            if distillation is not None:
+                raise ValueError(
+                    'model.freeze_encoder is True, but model.distillation '
+                    'teaches the encoder; switch one of them off'
                 )
             for part in (self.backbone, self.neck, self.encoder):
                 part.requires_grad_(False)
@@ -177,6 +190,10 @@ class SparseOccVLA(BaseVLA):
                     scene.voxels,
                     *_stack_labels(data_samples, scene.features.device),
                 )
+            )
+        if self.distillation is not None:
+            losses['loss_distill'] = self._distil(
+                scene, inputs['imgs'], data_samples
             )
         out = None
         if self.bridge is not None:
@@ -294,8 +311,7 @@ class SparseOccVLA(BaseVLA):
         """
         imgs = inputs['imgs']
         maps = inputs['maps'] if 'maps' in inputs else self.look(imgs)
-        ego2img = np.stack([_ego2img(sample) for sample in data_samples])
-        ego2img = torch.from_numpy(ego2img).to(imgs)
+        ego2img = _stack_ego2img(data_samples, imgs)
         return self.encoder(maps, ego2img, tuple(imgs.shape[-2:]))
 
     def look(self, imgs: Tensor) -> list[Tensor]:
@@ -314,6 +330,21 @@ class SparseOccVLA(BaseVLA):
             for part in (self.backbone, self.neck, self.encoder):
                 part.eval()
         return self
+
+    def _distil(
+        self,
+        scene: SparseOccFeatures,
+        imgs: Tensor,
+        data_samples: list[OccDataSample],
+    ) -> Tensor:
+        """How far queries are from the teacher in the key frames, ()."""
+        present = slice(self.encoder.num_views)  # of T * V
+        return self.distillation(
+            scene,
+            to_rgb(imgs[:, present], self.data_preprocessor),
+            _stack_ego2img(data_samples, imgs)[:, present],
+            self.encoder.view_choice,
+        )
 
     @property
     def _prompt(self) -> Tensor | None:
@@ -355,17 +386,24 @@ class SparseOccVLA(BaseVLA):
         data_samples: list[OccDataSample],
         memory: PackedSequence | None = None,
     ) -> Tensor:
-        """Probabilities (B, 3 + 6) that the language model gives now."""
-        if memory is None:
-            _, memory = self.bridge.remember(scene)
+        """Probabilities (B, 3 + 6) that the language model gives now.
+
+        In training too as at prediction: without dropout, and with the cache
+        that a model which recomputes its layers would drop.
+        """
+        device = scene.features.device
         prompts = [
             self.prompts(sample, META_TASK)[self.place_of(sample, META_TASK)]
             for sample in data_samples
         ]
-        device = scene.features.device
-        return self.read_actions(
-            self.bridge, memory, [prompt.to(device) for prompt in prompts]
-        )
+        prompts = [prompt.to(device) for prompt in prompts]
+        training = self.bridge.training
+        self.bridge.eval()
+        if memory is None:
+            _, memory = self.bridge.remember(scene)
+        scores = self.read_actions(self.bridge, memory, prompts)
+        self.bridge.train(training)
+        return scores
 
     def _status(self, data_samples: list[OccDataSample]) -> Tensor | None:
         """Ego status (B, 7) of now."""
@@ -502,6 +540,12 @@ def _ego2img(sample: OccDataSample) -> np.ndarray:
     cam2img = np.tile(np.eye(4), (len(sample.cam2img), 1, 1))
     cam2img[:, :3, :3] = sample.cam2img
     return cam2img @ np.linalg.inv(sample.cam2ego)
+
+
+def _stack_ego2img(data_samples: list[OccDataSample], like: Tensor) -> Tensor:
+    """(B, T * V, 4, 4), of the type and on the device of ``like``."""
+    matrices = np.stack([_ego2img(sample) for sample in data_samples])
+    return torch.from_numpy(matrices).to(like)
 
 
 def _stack_labels(

@@ -28,6 +28,21 @@ REFINER = dict(
         refine_layers=(1,),
     )
 )
+# In place of CLIP: small and random.
+TEACHER = dict(
+    distillation=dict(
+        embed_dims=32,
+        teacher=dict(
+            pretrained=None,
+            config=dict(
+                hidden_size=16,
+                intermediate_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+            ),
+        ),
+    )
+)
 
 
 def change_of(path):
@@ -65,8 +80,9 @@ def test_an_ablation_trains_and_predicts(tmp_path, name):
     )
     stage = STAGES[int(name[len('stage')])]
     refiner = (change.get('encoder') or {}).get('refiner')
+    small = SMALLER | (TEACHER if 'distillation' in change else {})
     model = build_model(
-        path, stage, REFINER if refiner else {}, change, SMALLER
+        path, stage, REFINER if refiner else {}, change, small
     ).train()
     losses = model(*make_batch(1), 'loss')
     total = sum(losses.values())

@@ -118,3 +118,28 @@ def test_a_frame_without_the_question_says_so(told):
     ask(samples[0], [DrivingQA('Is it?', 'yes', 'qa', 'exist', 0)])
     with pytest.raises(KeyError, match='asks no meta_action question; add'):
         likely(told, inputs, samples)
+
+
+def test_trains_beside_a_language_model_that_recomputes_its_layers(anchors):
+    """And reads the same as at prediction, without dropout."""
+    model = build_model(
+        anchors,
+        dict(
+            planner=dict(condition=dict(meta='soft')),
+            bridge=dict(
+                vlm=dict(
+                    gradient_checkpointing=True,
+                    lora=dict(
+                        r=4, lora_dropout=0.5, target_modules=['q_proj']
+                    ),
+                )
+            ),
+        ),
+    )
+    inputs, samples = make_batch(1)
+    scene = model.eval().see(inputs, samples)
+    expected = model._likely_actions(scene, samples)
+    found = model.train()._likely_actions(scene, samples)
+    assert torch.equal(found, expected)
+    assert all(part.training for part in model.bridge.modules())
+    sum(model(inputs, samples, 'loss').values()).backward()

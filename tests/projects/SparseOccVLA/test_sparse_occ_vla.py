@@ -566,3 +566,23 @@ def test_freezing_all_there_is_is_refused(anchors):
                 planner=None,
             ),
         )
+
+
+def test_a_frozen_encoder_teaches_forecasts_and_plans_without_words(anchors):
+    model = build_model(
+        anchors,
+        dict(
+            freeze_encoder=True,
+            bridge=None,
+            tokenizer=None,
+            forecaster=dict(fusion='encoder'),
+            planner=dict(score_source='mlp_no_llm', score_ego=False),
+        ),
+    ).train()
+    sum(model(*make_batch(1), 'loss').values()).backward()
+    idle = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.requires_grad and weight.grad is None
+    ]
+    assert idle == [] and not model.encoder.training
