@@ -3,6 +3,14 @@
 from mmdet3d.structures import Det3DDataSample
 from mmengine.structures import BaseDataElement
 
+# Which transforms fill a field of ground truth.
+LOADERS = dict(
+    gt_occ='LoadOcc3DFromFile',
+    gt_ego='LoadEgoStatus',
+    gt_text='LoadDrivingQA and TokenizeQA',
+    gt_meta='LoadMetaAction',
+)
+
 
 class OccDataSample(Det3DDataSample):
     """A frame with its occupancy, ego motion, text and meta-action.
@@ -54,6 +62,15 @@ def _occ_field(name: str) -> property:
     private = f'_{name}'
 
     def getter(self: OccDataSample) -> BaseDataElement:
+        if private not in self.__dict__:
+            remedy = (
+                f'put {LOADERS[name]} into the pipeline'
+                if name in LOADERS
+                else 'the model has not predicted it'
+            )
+            raise AttributeError(
+                f'sample {self.get("token")} has no {name}; {remedy}'
+            )
         return getattr(self, private)
 
     def setter(self: OccDataSample, value: BaseDataElement) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmocc.structures import DIRECTIONS, META_ACTIONS, SPEEDS
+from mmocc.structures.meta_action import ACTION_MARKER
 
 
 class ActionTree:
@@ -21,14 +22,19 @@ class ActionTree:
         encode (Callable): Text to token ids, without special tokens.
 
     Attributes:
-        phrases (list[list[int]]): Tokens of each of META_ACTIONS.
+        phrases (list[list[int]]): Tokens of each of META_ACTIONS, as they
+            follow the marker in a text.
         vocabulary (Tensor): (n,) int64, every token of a phrase once.
+
+    Raises:
+        ValueError: If the tokenizer merges the marker with what follows.
     """
 
     def __init__(self, encode: Callable[[str], list[int]]) -> None:
-        self.phrases = [encode(f' {action}') for action in META_ACTIONS]
+        self.phrases = [_behind_marker(encode, str(a)) for a in META_ACTIONS]
         self.vocabulary = torch.tensor(
-            sorted({token for phrase in self.phrases for token in phrase})
+            sorted({token for phrase in self.phrases for token in phrase}),
+            device='cpu',  # values are read, also where a model is on meta
         )
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -56,6 +62,24 @@ class ActionTree:
                     score = score + share[:, legal.index(token)]
             log_scores.append(score)
         return torch.stack(log_scores, dim=-1).exp()
+
+
+def _behind_marker(encode: Callable[[str], list[int]], action: str) -> list:
+    """Tokens of an action in a text.
+
+    Not those of the action alone: tokenizers such as LLaMA's put a space in
+    front of whatever they are given, hence two in front of a word that has
+    one already.
+    """
+    marker, text = encode(ACTION_MARKER), encode(f'{ACTION_MARKER} {action}')
+    if text[: len(marker)] != marker:
+        raise ValueError(
+            f'the tokenizer writes {ACTION_MARKER!r} as {marker}, but begins '
+            f"'{ACTION_MARKER} {action}' with {text[: len(marker)]}; actions "
+            'are scored behind the marker, so use a tokenizer that does not '
+            'merge words'
+        )
+    return text[len(marker) :]
 
 
 def marginals(scores: Tensor) -> tuple[Tensor, Tensor]:

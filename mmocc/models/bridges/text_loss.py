@@ -1,10 +1,10 @@
 """Cross-entropy of the next token, for every bridge that carries text."""
 
 import torch.nn.functional as F
-from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmocc.models.losses.global_mean import global_mean
 from mmocc.structures.tokens import IGNORE_LABEL, TextBatch
 
 
@@ -28,5 +28,4 @@ def next_token_loss(
     supervised = targets != IGNORE_LABEL
     logits = vlm.logits(hidden[..., :-1, :][supervised])
     total = F.cross_entropy(logits, targets[supervised], reduction='sum')
-    count = reduce_mean(supervised.sum().to(total))
-    return total / count.clamp(min=1)
+    return global_mean(total, supervised.sum())

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from mmocc.models.forecasters.ego_state import (
 )
 from mmocc.models.forecasters.forecast_step import ForecastStep, FutureState
 from mmocc.models.forecasters.residual_fusion import ResidualFusion
+from mmocc.models.losses.global_mean import global_mean
 from mmocc.registry import MODELS
 from mmocc.structures import OCC3D_CLASSES, OccDataSample
 from mmocc.structures.occ3d import NUM_FUTURE, POINT_CLOUD_RANGE
@@ -299,5 +299,4 @@ class OccForecaster(BaseModule):
         # A displacement is known if both its ends are.
         known = known * nn.functional.pad(known, (1, 0), value=1.0)[:, :-1]
         squared = (displacements - truth).square().sum(dim=-1) * known
-        count = reduce_mean(known.sum()).clamp(min=1)
-        return self.motion_weight * squared.sum() / count
+        return self.motion_weight * global_mean(squared.sum(), known.sum())

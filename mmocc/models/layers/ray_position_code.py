@@ -76,7 +76,8 @@ class RayPositionCode(BaseModule):
         x, y, z = points.unbind(-1)
         distance = torch.log1p(torch.hypot(x, y)) / np.log1p(self.max_range)
         polar = torch.stack([torch.atan2(y, x), distance], dim=-1)
-        phases = polar @ self.waves.t()
+        with torch.autocast(points.device.type, enabled=False):
+            phases = polar @ self.waves.t()
         return self.project(
             torch.cat(
                 [phases.sin(), phases.cos(), z[..., None] / HEIGHT_SCALE],

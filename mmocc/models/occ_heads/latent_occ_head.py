@@ -87,6 +87,11 @@ class LatentOccHead(BaseModule):
                 f'occ_head.supervise is {supervise!r}, expected one of '
                 f'{SUPERVISIONS}'
             )
+        if quantise and self.vqvae.vqvae.embedding is None:
+            raise ValueError(
+                'occ_head.quantise is True, but the VQ-VAE has no codebook; '
+                'set occ_head.vqvae.num_codes, or quantise=False'
+            )
         self.supervise = supervise
         self.mask = mask
         self._require_gradients(frozen_vqvae)
@@ -150,6 +155,8 @@ class LatentOccHead(BaseModule):
         with torch.autocast(
             latent.device.type, self.dtype, self.dtype != torch.float32
         ):
+            # Under autocast of the whole model the latent comes in half.
+            latent = latent.to(self.project.weight)
             return self.vqvae.decode(latent, self.post_quant_conv).float()
 
     def loss(

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmocc.models.losses.global_mean import global_mean
 from mmocc.models.planners.anchor_bank import AnchorBank
 from mmocc.models.planners.anchor_denoiser import AnchorDenoiser
 from mmocc.models.planners.anchor_score_loss import AnchorScoreLoss
@@ -623,7 +623,7 @@ class AnchorDiffusionPlanner(BaseModule):
             mask = mask & before
         weight = mask.to(predicted)
         apart = (predicted - target[:, None]).abs().mean(dim=(1, 3))  # (B, T)
-        return (apart * weight).sum() / reduce_mean(weight.sum()).clamp(min=1)
+        return global_mean((apart * weight).sum(), weight.sum())
 
 
 def take(values: Tensor, index: Tensor, dim: int) -> Tensor:

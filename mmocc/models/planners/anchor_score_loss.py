@@ -1,8 +1,9 @@
 """What the scores of anchors are trained on."""
 
 import torch.nn.functional as F
-from mmdet.utils import reduce_mean
 from torch import Tensor, nn
+
+from mmocc.models.losses.global_mean import global_mean
 
 KINDS = ('bce', 'ce', 'focal', 'soft')
 
@@ -50,7 +51,7 @@ class AnchorScoreLoss(nn.Module):
         distances: Tensor,
         known: Tensor,
     ) -> Tensor:
-        """Mean over the frames that have a future.
+        """Mean over the frames of all processes that have a future.
 
         Args:
             logits (Tensor): (B, A).
@@ -78,5 +79,4 @@ class AnchorScoreLoss(nn.Module):
             )
             losses = (weight * losses).mean(dim=-1)
         known = known.to(losses)
-        count = reduce_mean(known.sum()).clamp(min=1)
-        return (losses * known).sum() / count
+        return global_mean((losses * known).sum(), known.sum())

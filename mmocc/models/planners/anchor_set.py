@@ -34,7 +34,10 @@ _ARRAYS = dict(
     step_centre=np.float64,
     step_half_range=np.float64,
 )
-_REMEDY = 'fit them with tools/fit_anchors.py'
+_REMEDY = (
+    'fit them with tools/fit_anchors.py, or, for a checkpoint, which brings '
+    'its own, set the key to None'
+)
 
 
 class AnchorError(ValueError):

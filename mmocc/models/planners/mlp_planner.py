@@ -7,11 +7,11 @@ enters.
 """
 
 import torch
-from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from mmocc.models.losses.global_mean import global_mean
 from mmocc.registry import MODELS
 from mmocc.structures import DIRECTIONS, EGO_STATUS, SPEEDS, OccDataSample
 from mmocc.structures.occ3d import NUM_FUTURE, NUM_HISTORY, STEP_SECONDS
@@ -30,7 +30,9 @@ class MLPPlanner(BaseModule):
     embedding plus a learned vector. An MLP maps [pooled tokens | embedding |
     velocity | history] to displacements, whose cumulative sum is the plan.
     Flattening 1536 tokens of width 2304 into an MLP, as the paper's words
-    could be read, would take 1.8 billion weights.
+    could be read, would take 1.8 billion weights. It is computed in float32
+    also under autocast, as half precision cannot tell decimetres apart at
+    40 m.
 
     Where the paper is silent: how tokens are pooled, the widths, and that
     displacements, not positions, are predicted.
@@ -51,6 +53,9 @@ class MLPPlanner(BaseModule):
             data. Defaults to False.
         loss_weight (float): Factor on the loss. Defaults to 1.
         init_cfg (dict, optional): mmengine's initialisation config.
+
+    Raises:
+        ValueError: If ``meta_embedding`` is unknown, or nothing is read.
     """
 
     def __init__(
@@ -72,6 +77,15 @@ class MLPPlanner(BaseModule):
                 f'planner.meta_embedding is {meta_embedding!r}, expected one '
                 f'of {META_EMBEDDINGS}'
             )
+        with_meta = meta_embedding != 'none'
+        if not (
+            with_meta or use_velocity or use_ego_history or use_visual_tokens
+        ):
+            raise ValueError(
+                'the planner has nothing to read; switch on '
+                'planner.meta_embedding, use_velocity, use_ego_history or '
+                'use_visual_tokens'
+            )
         self.use_velocity = use_velocity
         self.use_ego_history = use_ego_history
         self.use_visual_tokens = use_visual_tokens
@@ -79,13 +93,17 @@ class MLPPlanner(BaseModule):
         self.residual = residual
         self.loss_weight = loss_weight
 
-        self.speed_embed = nn.Linear(len(SPEEDS), hidden_dims, bias=False)
-        self.direction_embed = nn.Linear(
-            len(DIRECTIONS), hidden_dims, bias=False
-        )
-        self.query = nn.Parameter(torch.zeros(hidden_dims))
-        input_dims = hidden_dims
+        # What is not read has no weights: those without a gradient would stop
+        # distributed training.
+        input_dims = 0
+        if with_meta:
+            self.speed_embed = nn.Linear(len(SPEEDS), hidden_dims, bias=False)
+            self.direction_embed = nn.Linear(
+                len(DIRECTIONS), hidden_dims, bias=False
+            )
+            input_dims += hidden_dims
         if use_visual_tokens:
+            self.query = nn.Parameter(torch.zeros(hidden_dims))
             self.visual_norm = nn.LayerNorm(embed_dims)
             self.visual_project = nn.Linear(embed_dims, hidden_dims)
             self.attention = nn.MultiheadAttention(
@@ -122,26 +140,24 @@ class MLPPlanner(BaseModule):
         Returns:
             Tensor: (B, 6, 2) positions in metres, ego frame.
         """
-        dtype = self.query.dtype
-        meta = self._embed_meta(speed_scores, direction_scores).to(dtype)
-        features = [meta]
-        if self.use_visual_tokens:
-            tokens = self.visual_project(
-                self.visual_norm(visual_tokens.to(dtype))
-            )
-            query = (meta + self.query)[:, None]
-            pooled, _ = self.attention(query, tokens, tokens)
-            features.append(pooled[:, 0])
-        velocity = self._velocity(data_samples).to(meta)
-        if self.use_velocity:
-            features.append(velocity / SPEED_SCALE)
-        if self.use_ego_history:
-            features.append(self._history(data_samples).to(meta))
-        steps = self.mlp(torch.cat(features, dim=-1))
-        steps = steps.unflatten(-1, (NUM_FUTURE, 2))
-        if self.residual:
-            steps = steps + velocity[:, None] * STEP_SECONDS
-        return steps.cumsum(dim=1)
+        weight = self.mlp[0].weight
+        meta, features = None, []
+        with torch.autocast(weight.device.type, enabled=False):
+            if self.meta_embedding != 'none':
+                meta = self._embed_meta(speed_scores, direction_scores)
+                features.append(meta)
+            if self.use_visual_tokens:
+                features.append(self._pool(visual_tokens.to(weight), meta))
+            velocity = self._velocity(data_samples).to(weight)
+            if self.use_velocity:
+                features.append(velocity / SPEED_SCALE)
+            if self.use_ego_history:
+                features.append(self._history(data_samples).to(weight))
+            steps = self.mlp(torch.cat(features, dim=-1))
+            steps = steps.unflatten(-1, (NUM_FUTURE, 2))
+            if self.residual:
+                steps = steps + velocity[:, None] * STEP_SECONDS
+            return steps.cumsum(dim=1)
 
     def loss(
         self,
@@ -162,8 +178,8 @@ class MLPPlanner(BaseModule):
         truth = torch.stack([ego.fut_trajs for ego in egos]).to(plan)
         mask = torch.stack([ego.fut_masks for ego in egos]).to(plan)
         squared = (plan - truth).square().sum(dim=-1) * mask
-        count = reduce_mean(mask.sum()).clamp(min=1)
-        return dict(loss_plan=self.loss_weight * squared.sum() / count)
+        loss = global_mean(squared.sum(), mask.sum())
+        return dict(loss_plan=self.loss_weight * loss)
 
     def predict(
         self,
@@ -185,8 +201,6 @@ class MLPPlanner(BaseModule):
         self, speed_scores: Tensor, direction_scores: Tensor
     ) -> Tensor:
         """Embed the meta-action, (B, hidden_dims)."""
-        if self.meta_embedding == 'none':
-            return self.query.new_zeros(len(speed_scores), len(self.query))
         parts = []
         for table, scores in (
             (self.speed_embed, speed_scores),
@@ -198,6 +212,15 @@ class MLPPlanner(BaseModule):
                 )
             parts.append(table(scores.to(table.weight.dtype)))
         return parts[0] + parts[1]
+
+    def _pool(self, tokens: Tensor, meta: Tensor | None) -> Tensor:
+        """What visual tokens (B, n, D) say, (B, hidden_dims)."""
+        tokens = self.visual_project(self.visual_norm(tokens))
+        query = self.query.expand(len(tokens), -1)
+        if meta is not None:
+            query = meta + query
+        pooled, _ = self.attention(query[:, None], tokens, tokens)
+        return pooled[:, 0]
 
     @staticmethod
     def _velocity(data_samples: list[OccDataSample]) -> Tensor:

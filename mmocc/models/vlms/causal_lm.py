@@ -188,6 +188,8 @@ class CausalLM(BaseModule):
                 'eval() first, or set vlm.gradient_checkpointing=False'
             )
         self._check_reach(int(positions.max()))
+        # Autocast of the whole model hands tokens over in half precision.
+        embeds = embeds.to(torch.promote_types(embeds.dtype, torch.float32))
         mask = visible[:, None]
         if self.kernel == 'eager':  # adds the mask to the scores
             lowest = torch.finfo(self.dtype).min

@@ -5,10 +5,12 @@ the paper.
 """
 
 import torch
+import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from mmocc.models.bridges import greedy_decode
+from mmocc.models.bridges.action_tree import marginals
 from mmocc.models.detectors import BaseVLA
 from mmocc.models.layers.block_attention import PrefixMemory
 from mmocc.models.vlms import build_tokenizer
@@ -128,7 +130,7 @@ class OccVLA(BaseVLA):
 
         if self.planner is not None:
             plans = self.planner.predict(
-                out.image, *_scores(decisions), data_samples
+                out.image, *self._told(decisions), data_samples
             )
             for sample, plan in zip(data_samples, plans, strict=True):
                 sample.pred_ego = plan
@@ -204,7 +206,9 @@ class OccVLA(BaseVLA):
             decisions = self._decide(memory, data_samples)
             self._decisions.update(zip(tokens, decisions, strict=True))
         decisions = [self._decisions[token] for token in tokens]
-        return self.planner.loss(out.image, *_scores(decisions), data_samples)
+        return self.planner.loss(
+            out.image, *self._told(decisions), data_samples
+        )
 
     def _answer(
         self, memory: PrefixMemory, data_samples: list[OccDataSample]
@@ -243,20 +247,27 @@ class OccVLA(BaseVLA):
         ]
         return self.decide(self.bridge, memory, prompts)
 
+    def _told(
+        self, decisions: list[DecodedMetaAction]
+    ) -> tuple[Tensor, Tensor]:
+        """What the planner is told: speeds (B, 3) and directions (B, 6).
+
+        A planner that embeds one action gets the one that the model says,
+        the likeliest pair, which need not hold the likeliest speed; others
+        get the probabilities.
+        """
+        scores = torch.stack([decision.scores for decision in decisions])
+        if self.planner.meta_embedding == 'hard':
+            said = F.one_hot(scores.argmax(dim=-1), scores.shape[-1])
+            scores = said.to(scores)
+        return marginals(scores)
+
     def _forward(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> Tensor:
         """Last hidden states of the image tokens, (B, n_image, D)."""
         scene = self.see(inputs, data_samples)
         return self.bridge(scene, None, self.ask_occupancy(len(scene))).image
-
-
-def _scores(decisions: list[DecodedMetaAction]) -> tuple[Tensor, Tensor]:
-    """Probabilities of speeds (B, 3) and directions (B, 6)."""
-    return (
-        torch.stack([d.speed_scores for d in decisions]),
-        torch.stack([d.direction_scores for d in decisions]),
-    )
 
 
 def _as_meta(decision: DecodedMetaAction) -> BaseDataElement:

@@ -8,6 +8,7 @@ from mmengine.optim import build_optim_wrapper
 from occvla_samples import build_model, make_batch
 
 from mmocc.structures import DIRECTIONS, SPEEDS, parse_meta_action
+from projects.OccVLA.occvla.meta_action_decoder import DecodedMetaAction
 
 
 def parameters_with_gradient(model):
@@ -181,3 +182,49 @@ def test_a_missing_question_names_the_frame():
     samples[0].gt_text.questions.pop()
     with pytest.raises(KeyError, match='frame0 asks no meta_action'):
         model(inputs, samples, 'predict')
+
+
+@pytest.mark.parametrize('stage', [2, 3])
+def test_trains_under_autocast_of_the_whole_model(stage):
+    """As ``--amp`` does; every loss is float32 all the same."""
+    model = build_model(planner=stage == 3).train()
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model(*make_batch(1), 'loss')
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    sum(losses.values()).backward()
+    idle = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and parameter.grad is None
+    ]
+    assert idle == []
+
+
+@pytest.mark.parametrize('embedding', ['hard', 'soft'])
+def test_the_planner_is_told_the_action_that_the_model_says(embedding):
+    """The likeliest pair need not hold the likeliest speed."""
+    scores = torch.zeros(len(SPEEDS), len(DIRECTIONS))
+    scores[SPEEDS.index('Accelerate'), 0] = 0.4
+    scores[SPEEDS.index('Decelerate'), 1:3] = 0.3
+    decision = DecodedMetaAction('Action: Accelerate; ...', scores.flatten())
+    model = build_model(planner=True)
+    model.planner.meta_embedding = embedding
+    speeds, directions = model._told([decision])
+    expected = dict(hard=[[0.0, 1.0, 0.0]], soft=[[0.0, 0.4, 0.6]])[embedding]
+    torch.testing.assert_close(speeds, torch.tensor(expected))
+    torch.testing.assert_close(speeds.sum(), directions.sum())
+    if embedding == 'hard':
+        assert directions.argmax() == 0 and directions.max() == 1
+
+
+def test_a_question_without_supervised_words_costs_nothing():
+    """Such as one whose answer was cut away, in every frame of a batch."""
+    model = build_model(occ_head=False).train()
+    inputs, samples = make_batch(2)
+    for sample in samples:
+        for labels in sample.gt_text.labels:
+            labels[:] = -100
+    loss = model(inputs, samples, 'loss')['loss_text']
+    loss.backward()
+    assert loss == 0
+    assert not parameters_with_gradient(model)

@@ -1,5 +1,8 @@
 """Probabilities of meta-actions, on a tree that is small enough to see."""
 
+import re
+import zlib
+
 import pytest
 import torch
 
@@ -58,3 +61,23 @@ def test_pairs_stand_in_the_order_of_the_vocabulary():
     speeds, directions = marginals(scores)
     assert speeds.argmax() == action.speed_index
     assert directions.argmax() == action.direction_index
+
+
+def encode_as_llama(text):
+    """Words with the spaces before them, one more space before all."""
+    parts = re.findall(' *[^ ;.]+|[;.]', f' {text}')
+    return [zlib.crc32(part.encode()) for part in parts]
+
+
+def test_phrases_are_those_of_running_text():
+    """An action alone would begin with two spaces, as no text ever does."""
+    tree = ActionTree(encode_as_llama)
+    for action, phrase in zip(META_ACTIONS, tree.phrases, strict=True):
+        text = encode_as_llama(f'Scene: A car. Action: {action}')
+        assert text[-len(phrase) :] == phrase
+        assert phrase != encode_as_llama(f' {action}')
+
+
+def test_a_tokenizer_that_merges_the_marker_is_refused():
+    with pytest.raises(ValueError, match='does not merge words'):
+        ActionTree(lambda text: [len(text)])

@@ -96,3 +96,17 @@ def test_gain_scales_the_code_at_the_start():
     torch.testing.assert_close(
         strong.project.weight, 3.0 * plain.project.weight
     )
+
+
+@torch.no_grad()
+def test_places_are_float32_under_autocast(code):
+    """In bfloat16 the phases would be off by a tenth of a radian."""
+    points = 40 * torch.randn(
+        50, 3, generator=torch.Generator().manual_seed(0)
+    )
+    read = []
+    code.project.register_forward_pre_hook(lambda _, x: read.append(x[0]))
+    code(points)
+    with torch.autocast('cpu', torch.bfloat16):
+        code(points)
+    assert torch.equal(*read)

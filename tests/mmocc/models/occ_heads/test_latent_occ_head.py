@@ -129,3 +129,31 @@ def test_misfits_are_refused():
     del sample.gt_occ
     with pytest.raises(KeyError, match=r'frame0 has no gt_occ\.semantics'):
         build().loss(torch.randn(1, 625, WIDTH), [sample])
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_trains_and_predicts_under_autocast_of_the_whole_model(dtype):
+    head = build(dtype=dtype)
+    hidden = torch.randn(1, 625, WIDTH)
+    expected = head.loss(hidden, [make_sample()])['loss_occ']
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = head.loss(hidden, [make_sample()])['loss_occ']
+        [occupancy] = head.predict(hidden)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, atol=0.05, rtol=0)
+    assert occupancy.semantics.shape == (200, 200, 16)
+
+
+def test_quantising_without_a_codebook_is_refused():
+    """It would pass unseen: the latent goes on as it is."""
+    vqvae = dict(type='SceneVQVAE', base_channels=4, num_codes=None)
+    with pytest.raises(ValueError, match=r'vqvae\.num_codes'):
+        MODELS.build(
+            dict(
+                type='LatentOccHead',
+                embed_dims=WIDTH,
+                vqvae=vqvae,
+                loss_occ=dict(type='OccCrossEntropyLoss'),
+                quantise=True,
+            )
+        )

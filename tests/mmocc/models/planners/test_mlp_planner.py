@@ -120,3 +120,43 @@ def test_meta_action_embeddings(embedding):
 def test_unknown_embedding_is_refused():
     with pytest.raises(ValueError, match=r'planner\.meta_embedding'):
         build(meta_embedding='mean')
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        dict(meta_embedding='soft'),
+        dict(meta_embedding='none'),
+        dict(use_visual_tokens=False),
+        dict(use_ego_history=False, use_velocity=False),
+        dict(meta_embedding='none', use_visual_tokens=False),
+    ],
+)
+def test_every_weight_gets_a_gradient(options):
+    """One that is not read would stop distributed training."""
+    planner = build(**options)
+    planner.loss(*inputs(), [make_sample()])['loss_plan'].backward()
+    idle = [n for n, p in planner.named_parameters() if p.grad is None]
+    assert idle == []
+
+
+def test_a_planner_that_reads_nothing_is_refused():
+    with pytest.raises(ValueError, match='nothing to read'):
+        build(
+            meta_embedding='none',
+            use_velocity=False,
+            use_ego_history=False,
+            use_visual_tokens=False,
+        )
+
+
+@pytest.mark.parametrize('residual', [True, False])
+def test_metres_are_float32_under_autocast(residual):
+    """bfloat16 has steps of a quarter of a metre at 40 m."""
+    planner, sample = build(residual=residual), make_sample(13.37, 0.21)
+    with torch.autocast('cpu', torch.bfloat16):
+        plan = planner(*inputs(), [sample])
+        loss = planner.loss(*inputs(), [sample])['loss_plan']
+    assert loss.dtype == torch.float32
+    assert torch.equal(plan, planner(*inputs(), [sample]))

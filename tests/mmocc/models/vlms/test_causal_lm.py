@@ -267,3 +267,17 @@ def test_a_missing_weight_folder_is_named(tmp_path):
         MODELS.build(
             dict(type='CausalLM', pretrained=str(tmp_path / 'no_such_folder'))
         )
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+@torch.no_grad()
+def test_the_residual_stream_is_float32_whatever_comes_in(dtype):
+    """As under autocast of the whole model, which hands over halves."""
+    lm = build(dtype=dtype)
+    tokens = torch.randn(1, 5, lm.embed_dims).bfloat16()
+    positions, visible = torch.arange(5)[None], causal(1, 5)
+    expected = lm(tokens.float(), positions, visible)
+    assert expected.dtype == torch.float32
+    with torch.autocast('cpu', torch.bfloat16):
+        found = lm(tokens, positions, visible)
+    assert torch.equal(found, expected)
