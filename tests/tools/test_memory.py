@@ -23,8 +23,9 @@ def tool(load_tool, monkeypatch):
 
 
 @pytest.fixture
-def estimates(load_tool):
-    return load_tool('analysis_tools/activation_memory.py')
+def estimates(load_tool, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools/analysis_tools'))
+    return load_tool('analysis_tools/cost/activation_memory.py')
 
 
 def make_model(device='meta'):

@@ -16,6 +16,7 @@ from mmocc.evaluation.baselines import (
     score_baselines,
 )
 from mmocc.utils.atomic import atomic_open
+from mmocc.utils.config import explained
 from mmocc.utils.info_file import load_info_file
 
 
@@ -47,8 +48,9 @@ def read_frames(root: Path, info_file: str) -> list[FrameTruth]:
 
 def main() -> None:
     args = parse_args()
-    baselines = fit_baselines(read_frames(args.root, args.train))
-    scores = score_baselines(baselines, read_frames(args.root, args.val))
+    with explained():
+        baselines = fit_baselines(read_frames(args.root, args.train))
+        scores = score_baselines(baselines, read_frames(args.root, args.val))
     report = dict(
         majority_meta_action=str(baselines.meta_action),
         majority_answers=dict(baselines.answer_of_type),

@@ -36,15 +36,15 @@ import time
 from pathlib import Path
 
 import torch
-from benchmarks.evaluation import evaluation
-from benchmarks.loading import loading
-from benchmarks.rendering import rendering
-from benchmarks.training import training
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from transformers import Gemma2Config
 from transformers.models.gemma2.modeling_gemma2 import Gemma2Model
 
 import mmocc.models.vlms.paligemma  # noqa: F401  (registers the kernel)
+from benchmarks.evaluation import evaluation
+from benchmarks.loading import loading
+from benchmarks.rendering import rendering
+from benchmarks.training import training
 from mmocc.models.bridges import greedy_decode
 from mmocc.models.layers.block_attention import BlockLayout
 from mmocc.models.losses import OccupiedVoxels, occupied_voxels
@@ -53,6 +53,7 @@ from mmocc.registry import MODELS
 from mmocc.structures import FREE, OccGrid
 from mmocc.structures.sparse_occ import PointSet
 from mmocc.utils.env import environment_report
+from mmocc.utils.overrides import Overrides
 
 COMPONENT = 'configs/_base_/components/paligemma2-3b-224.py'
 NUM_IMAGE, NUM_TEXT, NUM_QUERIES = 1536, 128, 2500
@@ -76,7 +77,7 @@ def parse_args() -> argparse.Namespace:
     questions = tasks.add_parser('questions')
     questions.add_argument('config', help='an OccVLA config')
     questions.add_argument('--numbers', type=int, nargs='+', default=[1, 10])
-    questions.add_argument('--cfg-options', nargs='+', action=DictAction)
+    questions.add_argument('--cfg-options', nargs='+', action=Overrides)
     set_loss = tasks.add_parser('set_loss')
     scoring = tasks.add_parser('evaluation')
     drawing = tasks.add_parser('rendering')
@@ -86,7 +87,7 @@ def parse_args() -> argparse.Namespace:
     reading.add_argument('--images', type=Path, nargs='+', default=[])
     reading.add_argument('--workers', type=int, nargs='+', default=[0, 1])
     reading.add_argument('--batches', type=int, default=20)
-    reading.add_argument('--cfg-options', nargs='+', action=DictAction)
+    reading.add_argument('--cfg-options', nargs='+', action=Overrides)
     stepping = tasks.add_parser('training')
     stepping.add_argument('config', help='any stage of any model')
     stepping.add_argument('--data-root', help="instead of the config's")
@@ -97,7 +98,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='no checkpoint, and the tokenizer that ships with mmocc',
     )
-    stepping.add_argument('--cfg-options', nargs='+', action=DictAction)
+    stepping.add_argument('--cfg-options', nargs='+', action=Overrides)
     for task in (
         attention, questions, set_loss, scoring, drawing, reading, stepping,
     ):  # fmt: skip

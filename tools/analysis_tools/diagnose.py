@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -43,6 +43,7 @@ from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import ConfigError, explained, load_config
 from mmocc.utils.env import environment_report
 from mmocc.utils.info_file import load_info_file
+from mmocc.utils.overrides import Overrides
 
 TIMES = STEP_SECONDS * np.arange(1, NUM_FUTURE + 1)
 VELOCITY = (EGO_STATUS.index('vx'), EGO_STATUS.index('vy'))
@@ -60,7 +61,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of what is drawn')
     parser.add_argument('--out', type=Path, required=True, help='JSON file')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
+        '--cfg-options', nargs='+', action=Overrides, metavar='KEY=VALUE'
     )
     return parser.parse_args()
 

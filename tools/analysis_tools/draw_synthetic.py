@@ -33,6 +33,7 @@ from mmocc.visualization.drawing import (
     INK,
     MUTED,
     PAPER,
+    SMALL_SIZE,
     Colour,
     Label,
     below,
@@ -56,25 +57,31 @@ VIEWS = (
 VIEW_SIZE = (400, 225)
 PHOTO_QUALITY = 80
 FARTHEST = 50.0  # metres, end of the colour scale of points
+# Near is yellow, far purple; the darkest quarter would not be seen.
+RANGE_COLOURS, RANGE_SPAN = colormaps['plasma'], 0.75
+SCALE_SIZE = (160, 12)  # pixels of the bar that shows them
 DARKENED = 0.45  # of the images below the points
 BEV_SCALE = 8.0  # pixels for each metre
 BEV_MARGIN = 22.0  # metres around the driven path
-TRACK_ROOM = 26.0  # pixels between two numbers
+TRACK_ROOM = 20.0  # pixels between two numbers
+NUMBER_ASIDE = 2.8  # metres, to the right of the path
+METRE_BAR = 10  # metres, length of the bar that shows the scale
 MARK_RADIUS, SHOWN_RADIUS = 5.5, 8.0  # pixels
 
 ROAD_FILL, WALK_FILL, AREA_FILL = (222, 224, 228), (238, 232, 222), (250,) * 3
 CROSSING_FILL, LANE_LINE = (255, 255, 255), (150, 158, 170)
 CONNECTOR_LINE, STOP_LINE = (190, 198, 210), (200, 60, 60)
+# The palette of Okabe and Ito, which colour-blind people can tell apart.
 INTENTS: dict[str, Colour] = dict(
     zip(
         DIRECTIONS,
         (
-            (60, 110, 200),
-            (30, 150, 90),
-            (215, 130, 20),
-            (0, 165, 185),
-            (150, 80, 190),
-            (205, 40, 50),
+            (0, 114, 178),
+            (213, 94, 0),
+            (0, 158, 115),
+            (230, 159, 0),
+            (86, 180, 233),
+            (240, 228, 66),
         ),
         strict=True,
     )
@@ -83,6 +90,12 @@ NO_LABEL: Colour = (170, 170, 170)
 MARKS = {'Accelerate': '+', 'Decelerate': '-', 'Maintain speed': '='}
 BOX_COLOURS = {'vehicle': (128, 140, 158), 'human': (200, 60, 120)}
 OTHER_BOX: Colour = (170, 110, 30)
+SHAPES: dict[str, Colour] = {
+    'stop line': STOP_LINE,
+    'vehicle': BOX_COLOURS['vehicle'],
+    'person': BOX_COLOURS['human'],
+    'other object': OTHER_BOX,
+}
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -147,14 +160,37 @@ def draw_views(root: Path, frame: Frame) -> np.ndarray:
     )
 
 
+def range_shades(away: np.ndarray) -> np.ndarray:
+    """Colours (N, 3) of distances (N,) in metres."""
+    share = 1 - RANGE_SPAN * np.clip(away / FARTHEST, 0, 1)
+    return np.rint(RANGE_COLOURS(share)[:, :3] * 255).astype(np.uint8)
+
+
+def range_scale() -> np.ndarray:
+    """A bar that says which colour is how far away."""
+    width, height = SCALE_SIZE
+    start, top = 40, 5
+    image = blank(3 * width, height + 2 * top)
+    shades = range_shades(np.linspace(0, FARTHEST, width))
+    image[top : top + height, start : start + width] = shades
+    middle = top + height / 2
+    far = f'{FARTHEST:.0f} m or more from the car'
+    return write_labels(
+        image,
+        [
+            Label('0 m', start - 6, middle, SMALL_SIZE, anchor='rm'),
+            Label(far, start + width + 6, middle, SMALL_SIZE, anchor='lm'),
+        ],
+    )
+
+
 def draw_points(root: Path, frame: Frame) -> np.ndarray:
     """LiDAR returns on the darkened images, coloured by range."""
     points = np.fromfile(root / frame.lidar.filename, np.float32)
     points = points.reshape(-1, 5)[:, :3].astype(np.float64)
     lidar = frame.lidar.sensor2ego
     points = points @ lidar[:3, :3].T + lidar[:3, 3]
-    away = np.linalg.norm(points, axis=1)
-    shade = colormaps['turbo_r'](np.clip(away / FARTHEST, 0, 1))[:, :3] * 255
+    shade = range_shades(np.linalg.norm(points, axis=1))
     pictures = {}
     for name, camera in frame.cameras.items():
         image = (read_image(root, camera) * DARKENED).astype(np.uint8)
@@ -169,7 +205,7 @@ def draw_points(root: Path, frame: Frame) -> np.ndarray:
             colour = tuple(int(v) for v in shade[k])
             disc(image, pixels[k], 1.6, colour)
         pictures[name] = image
-    return arrange(pictures)
+    return below([arrange(pictures), range_scale()], gap=4)
 
 
 def draw_occupancy(root: Path, scene: SceneRecord, frame: Frame) -> np.ndarray:
@@ -179,7 +215,10 @@ def draw_occupancy(root: Path, scene: SceneRecord, frame: Frame) -> np.ndarray:
         semantics, mask = file['semantics'], file['mask_camera'] > 0
     ids = [i for i in np.unique(semantics) if OCC3D_CLASSES[i] != 'free']
     entries = [
-        (OCC3D_CLASSES[i], tuple(int(v) for v in class_colours(i)))
+        (
+            OCC3D_CLASSES[i].replace('_', ' '),
+            tuple(int(v) for v in class_colours(i)),
+        )
         for i in ids
     ]
     row = beside(
@@ -189,7 +228,9 @@ def draw_occupancy(root: Path, scene: SceneRecord, frame: Frame) -> np.ndarray:
                 'seen by the LiDAR',
             ),
             with_caption(
-                bev_view(semantics, mask), 'seen by the cameras, from above'
+                bev_view(semantics, mask),
+                'seen by the cameras',
+                'from above, 80 x 80 m',
             ),
         ]
     )
@@ -288,6 +329,14 @@ def _with_halo(labels: list[Label]) -> Iterator[Label]:
         yield label
 
 
+def draw_metre_bar(image: np.ndarray) -> Label:
+    """Draw the scale, in place, and give what it is called."""
+    start, row = 12, len(image) - 12
+    end = start + METRE_BAR * BEV_SCALE
+    polyline(image, np.array([[start, row], [end, row]]), INK, 2)
+    return Label(f'{METRE_BAR} m', end + 8, row, anchor='lm')
+
+
 def draw_intents(root: Path, scene: SceneRecord, shown: int) -> np.ndarray:
     """Lanes, boxes of a frame, and the meta-action of every key frame."""
     path = root / 'maps' / 'expansion' / f'{scene.location}.json'
@@ -299,6 +348,8 @@ def draw_intents(root: Path, scene: SceneRecord, shown: int) -> np.ndarray:
     draw_boxes(picture, scene.frames[shown])
     picture.line(poses, MUTED, 2)
     places = picture.pixels(poses)
+    right = np.stack([np.sin(poses[:, 2]), -np.cos(poses[:, 2])], axis=1)
+    numbers = picture.pixels(poses[:, :2] + NUMBER_ASIDE * right)
     marks: list[Label] = []
     for k, frame in enumerate(scene.frames):
         label = labels[frame.token]
@@ -306,18 +357,27 @@ def draw_intents(root: Path, scene: SceneRecord, shown: int) -> np.ndarray:
         radius = SHOWN_RADIUS if k == shown else MARK_RADIUS
         disc(picture.image, places[k], radius + 1, INK)
         disc(picture.image, places[k], radius, colour)
-        x, y = places[k][0] + 12, places[k][1]
+        x, y = numbers[k]
         if marks and np.hypot(x - marks[-1].x, y - marks[-1].y) < TRACK_ROOM:
             continue
         sign = MARKS[label['speed']] if label else ''
-        marks.append(Label(f'{k}{sign}', x, y, bold=k == shown, anchor='lm'))
+        marks.append(Label(f'{k}{sign}', x, y, bold=k == shown, anchor='mm'))
+    marks.append(draw_metre_bar(picture.image))
     image = write_labels(picture.image, list(_with_halo(marks)))
-    entries = [*INTENTS.items(), ('no label', NO_LABEL)]
+    entries = [*INTENTS.items(), ('no label', NO_LABEL), *SHAPES.items()]
     width = max(image.shape[1], 420)
     notes = blank(width, 20)
     notes = write_labels(
         notes,
-        [Label('+ accelerates   - slows down   = keeps speed', 2, 3, 12)],
+        [
+            Label(
+                'number: key frame   + accelerates   - slows down   '
+                '= keeps speed',
+                2,
+                3,
+                SMALL_SIZE,
+            )
+        ],
     )
     return below([image, legend(entries, width), notes], gap=4)
 

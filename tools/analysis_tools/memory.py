@@ -6,7 +6,7 @@ python tools/analysis_tools/memory.py CONFIG --measure
 Without a GPU everything is computed. Weights, gradients and optimizer states
 are counted on a model without data (torch's meta device), exactly, and
 nothing is downloaded. Activations are estimated: the formulas are in
-activation_memory.py and in docs/training.md. The sum is a lower bound: it
+cost/activation_memory.py and in docs/training.md. The sum is a lower bound: it
 leaves out the parts named there, the CUDA context and fragmentation.
 
 ``--measure`` takes one batch of the train loader through a training step and
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from activation_memory import Part, autograd_keeps, estimate_activations
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.optim import build_optim_wrapper
@@ -27,6 +26,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from cost.activation_memory import Part, autograd_keeps, estimate_activations
+from cost.meta_model import build_on_meta
 from mmocc.registry import MODELS
 from mmocc.utils.config import explained, load_config
 
@@ -34,7 +35,6 @@ GIB = 2**30
 # Tensors of a weight's size and type that an optimizer keeps; SGD with
 # momentum.
 STATES = dict(AdamW=2, Adam=2, SGD=1)
-TINY_TOKENIZER = 'mmocc://tiny_tokenizer'
 
 
 class Memory(NamedTuple):
@@ -74,31 +74,6 @@ def parse_args() -> argparse.Namespace:
         help='measure a training step on this machine instead',
     )
     return parser.parse_args()
-
-
-def without_downloads(node: object) -> None:
-    """Take random weights and the shipped tokenizer, in place."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == 'tokenizer' and value is not None:
-                node[key] = TINY_TOKENIZER
-            elif key in ('pretrained', 'init_cfg'):
-                node[key] = None
-            elif key == 'anchors':
-                value['file'] = None
-            else:
-                without_downloads(value)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            without_downloads(value)
-
-
-def build_on_meta(cfg: Config) -> nn.Module:
-    """The config's model, with shapes and types but no values."""
-    init_default_scope(cfg.default_scope)
-    without_downloads(cfg.model)
-    with torch.device('meta'):
-        return MODELS.build(cfg.model).train()
 
 
 def count(weights: list[nn.Parameter], states: int) -> Memory:

@@ -6,13 +6,13 @@ import time
 from collections import Counter
 
 import torch
-from meta_model import without_downloads
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from cost.meta_model import without_downloads
 from mmocc.registry import MODELS
 from mmocc.utils.config import load_config
 
@@ -62,7 +62,7 @@ def step(
     """One step: its losses, its seconds and the peak of memory so far."""
     start = time.perf_counter()
     logs = model.train_step(batch, optimizer)
-    losses = {name: float(value) for name, value in logs.items()}
+    losses = {name: value.item() for name, value in logs.items()}
     if device != 'cpu':
         torch.cuda.synchronize(device)
     return dict(
@@ -113,15 +113,24 @@ def training(args: argparse.Namespace) -> dict:
             f'{row["peak_gib"]:.2f} GiB, {losses}',
             flush=True,
         )
-    parts = moved_parts(model, before, fingerprints(model))
+    after = fingerprints(model)
+    parts = moved_parts(model, before, after)
+    still = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.requires_grad and before[name] == after[name]
+    ]
     print(f'{"part":40}{"M weights":>11}{"train":>11}{"moved":>11}')
     for name, counts in parts.items():
         print(f'{name:40}', end='')
         print(''.join(f'{count / 1e6:11.3f}' for count in counts.values()))
+    if still:
+        print('trainable, but did not move: ' + ', '.join(still))
     return dict(
         config=args.config,
         batch_size=args.batch_size,
         random_weights=args.random_weights,
         steps=rows,
         parts=parts,
+        still=still,
     )

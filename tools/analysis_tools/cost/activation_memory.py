@@ -13,6 +13,8 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from cost.pipeline_sizes import image_size, text_size
+
 FLOAT = 4  # bytes of float32
 # Of a score: softmax input and output in two bytes, dropout mask in one.
 SCORE = 5
@@ -156,7 +158,7 @@ def estimate_activations(
         parts.append(_image_backbone(cfg, model, batch_size))
     bridge = getattr(model, 'bridge', None)
     if bridge is not None and _trains(bridge):
-        texts, length = _text_size(cfg)
+        texts, length = text_size(cfg)
         if hasattr(bridge.vlm, 'embed_images'):
             parts += _paligemma(cfg, model, batch_size, texts, length)
         else:
@@ -171,26 +173,10 @@ def _trains(part: nn.Module) -> bool:
     return any(p.requires_grad for p in part.parameters())
 
 
-def _text_size(cfg: Config) -> tuple[int, int]:
-    """Most texts of a frame, and most tokens of each."""
-    steps = {
-        step['type']: step for step in cfg.train_dataloader.dataset.pipeline
-    }
-    asked = steps['LoadDrivingQA']
-    drawn = asked.get('max_questions') or 0
-    texts = drawn + ('meta_action' in asked.get('tasks', ('meta_action',)))
-    return texts, steps['TokenizeQA'].get('max_length', 256)
-
-
 def _image_backbone(cfg: Config, model: nn.Module, batch_size: int) -> Part:
-    size = next(
-        step['size']
-        for step in cfg.train_dataloader.dataset.pipeline
-        if step['type'] == 'LoadSurroundImages'
-    )
     frames = cfg.model.encoder.num_frames
     count = batch_size * 6 * frames
-    images = torch.empty(count, 3, *size, device='meta')
+    images = torch.empty(count, 3, *image_size(cfg), device='meta')
 
     class Both(nn.Module):
         def __init__(self) -> None:
