@@ -14,6 +14,7 @@ from mmocc.annotation.frame_context import Agent, FrameContext, is_seen
 from mmocc.annotation.history import past_actions
 from mmocc.annotation.info_frames import (
     InfoFrame,
+    image_path,
     label_infos,
     split_scenes,
 )
@@ -60,6 +61,7 @@ __all__ = [
     'RuleAnnotator',
     'Surroundings',
     'UnreachableError',
+    'image_path',
     'is_seen',
     'label_infos',
     'label_scene',

@@ -128,7 +128,7 @@ def label_infos(
                     )
                 ),
                 images={
-                    name: _image_path(root, name, image['img_path'])
+                    name: image_path(root, name, image['img_path'])
                     for name, image in info['images'].items()
                 },
             )
@@ -172,7 +172,13 @@ def _visible_agents(
         )
 
 
-def _image_path(root: Path, camera: str, name: str) -> Path:
-    """Where nuScenes keeps a key image, or where own cameras say."""
+def image_path(root: Path, camera: str, name: str) -> Path:
+    """Where nuScenes keeps a key image, or where own cameras say.
+
+    Args:
+        root (Path): The data root.
+        camera (str): Such as ``CAM_FRONT``.
+        name (str): ``img_path`` of an info file.
+    """
     nuscenes = root / 'samples' / camera / name
     return nuscenes if nuscenes.is_file() else root / name

@@ -114,7 +114,7 @@ class RoadMap:
                 crosswalks=_polygons(tables, 'ped_crossing'),
                 stop_lines=_polygons(tables, 'stop_line'),
             )
-        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise MapError(
                 f'cannot read the map {path} ({error!r}); unpack the nuScenes '
                 'map expansion v1.3 so that maps/expansion/*.json exist'

@@ -140,6 +140,12 @@ def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 
 
+def _scratch(path: Path) -> None:
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + b'\xff' * 9 + content[middle + 9 :])
+
+
 @pytest.mark.parametrize(
     ('pattern', 'breakage', 'problem', 'source'),
     [
@@ -148,8 +154,10 @@ def _cut(path: Path) -> None:
         ('gts/*/*/labels.npz', _delete, 'is missing', 'gts.tar.gz'),
         ('gts/*/*/labels.npz', _cut, 'cannot be opened', 'gts.tar.gz'),
         ('can_bus/*_pose.json', _delete, 'is missing', 'CAN bus expansion'),
+        ('can_bus/*_pose.json', _scratch, 'CAN bus messages', 'CAN bus'),
         ('can_bus/*_pose.json', _cut, 'CAN bus messages', 'CAN bus'),
         ('maps/expansion/*', _cut, 'boston-seaport', 'map expansion'),
+        ('maps/expansion/*', _scratch, 'boston-seaport', 'map expansion'),
         ('NuScenes_QA/*train*', _delete, 'does not exist', 'NuScenes-QA'),
         ('NuScenes_QA/*val*', _cut, 'question file', 'NuScenes-QA'),
         ('v1.0-mini/scene.json', _delete, 'does not exist', 'metadata'),
@@ -167,6 +175,22 @@ def test_each_bad_file_is_named_with_its_source(
     assert line.startswith('error: ') and problem in line
     assert source in out
     assert '| --- |' in out
+
+
+def test_a_scratched_label_is_found_by_reading_it(root, capsys):
+    path = next(root.glob('gts/*/*/labels.npz'))
+    _scratch(path)
+    assert run(root, '--deep') == 1
+    assert f'error: occ3d: {path}: cannot be' in capsys.readouterr().out
+
+
+def test_reading_in_full_finds_what_a_look_finds(root, capsys):
+    for path in (root / 'samples' / 'CAM_BACK').iterdir():
+        _cut(path)
+    for arguments in ((), ('--deep',)):
+        assert run(root, *arguments) == 1
+        out = capsys.readouterr().out
+        assert out.count('is cut off') == FRAMES * 2
 
 
 def test_wrong_size_of_an_image(root, capsys):
@@ -307,9 +331,14 @@ def test_text_of_omnidrive_may_be_missing_but_not_broken(root, capsys):
     folder = root / 'omnidrive'
     path = folder / 'conv' / 'train' / f'{TRAIN}-sample-0.json'
     path.parent.mkdir(parents=True)
+    (folder / 'conv' / 'val').mkdir()
     path.write_text('[{"question": "a", "answer": "b"}]')
     assert run(root, '--omnidrive', str(folder)) == 0
     path.write_text('[{"question": "a"}]')
+    assert run(root, '--omnidrive', str(folder)) == 1
+    assert f'error: omnidrive: {path}' in capsys.readouterr().out
+    # Mini's training scenes may be of nuScenes' validation split.
+    path = path.replace(folder / 'conv' / 'val' / path.name)
     assert run(root, '--omnidrive', str(folder)) == 1
     assert f'error: omnidrive: {path}' in capsys.readouterr().out
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from handmade_nuscenes import HandmadeNuScenes
+from nuscenes.utils import splits
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 
@@ -156,6 +157,28 @@ def test_text_of_omnidrive_becomes_captions(root, tmp_path):
     assert [q.answer for q in questions['questions']] == [
         c['answer'] for c in captions
     ]
+
+
+def test_text_of_mini_is_found_in_the_split_of_nuscenes(root, tmp_path):
+    """mini_train holds scenes of nuScenes' val, whose text is there."""
+    assert SECOND in splits.mini_train and SECOND in splits.val
+    folder, token = tmp_path / 'text', f'{SECOND}-sample-0'
+    write_text(folder)
+    (folder / 'conv' / 'val' / f'{token}.json').write_text(
+        json.dumps([{'question': 'Dark?', 'answer': 'No.'}])
+    )
+    (root / 'NuScenes_QA').mkdir()
+    for split, sample in (('train', TOKEN), ('val', token)):
+        row = dict(sample_token=sample, question='Cars?', answer=split)
+        row.update(template_type='count', num_hop=0)
+        path = root / 'NuScenes_QA' / f'NuScenes_{split}_questions.json'
+        path.write_text(json.dumps(dict(questions=[row])))
+    train, _ = convert(root, tmp_path / 'out', omnidrive=folder, qa=True)
+    infos = {info['token']: info for info in infos_of(train)}
+    assert infos[TOKEN]['qa'][0]['answer'] == 'train'
+    assert infos[token]['qa'][0]['answer'] == 'val'
+    assert [c['question'] for c in infos[token]['captions']] == ['Dark?']
+    assert train.samples_without_questions == 2 * FRAMES - 2
 
 
 def test_without_text_the_key_is_not_there(root, tmp_path):

@@ -2,7 +2,7 @@
 
 import pickle
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +218,23 @@ def test_files_without_scenes_are_cut_at_leaps_of_time(tmp_path):
     infos = load_info_file(out)['data_list']
     assert [i['frame_idx'] for i in infos] == [0, 1, 2, 0, 1, 2]
     assert len({i['scene_name'] for i in infos}) == 2
+
+
+def test_cars_that_record_at_the_same_time_are_kept_apart(tmp_path):
+    infos = []
+    for k, car in product(range(4), ('one', 'two')):
+        entry = _entry(k, 'mmdet3d')
+        del entry['scene_token']
+        entry['lidar_path'] = f'samples/LIDAR_TOP/{car}__LIDAR_TOP__{k}.bin'
+        infos.append(entry | dict(token=f'{car}-{k}'))
+    path = tmp_path / 'x.pkl'
+    path.write_bytes(pickle.dumps(dict(infos=infos, metadata={})))
+    out = tmp_path / 'ours.pkl'
+    assert convert_foreign(path, 'mmdet3d', out).scenes == 2
+    infos = load_info_file(out)['data_list']
+    assert [i['token'] for i in infos] == [
+        f'{car}-{k}' for car in ('one', 'two') for k in range(4)
+    ]
 
 
 def test_labels_are_found_by_token(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -185,7 +186,7 @@ def _no_key(content: dict) -> None:
         (_centre_outside, 'principal point'),
         (_no_focal_length, 'pinhole'),
         (_ten_hertz, 'grid of 2 Hz'),
-        (_image_missing, 'missing or cannot be decoded'),
+        (_image_missing, 'missing, cut off or cannot be decoded'),
         (_view_missing, 'expected one of each'),
         (_late, 'pair images by time'),
         (_z_down, 'x forward, y left, z up'),
@@ -205,6 +206,17 @@ def test_what_cannot_be_served_is_refused(
     with pytest.raises(OwnCamerasError, match=message):
         write([read_drive(tmp_path / 'drive.json')], root, tmp_path / 'x.pkl')
     assert not (tmp_path / 'infos.pkl').exists()
+
+
+def test_an_image_that_is_cut_off_is_refused(root, tmp_path):
+    (tmp_path / 'drive.json').write_text(json.dumps(drive_content()))
+    drive = read_drive(tmp_path / 'drive.json')
+    root = shutil.copytree(root, tmp_path / 'root')
+    image = root / drive.frames[0].shots['CAM_BACK'].path
+    _, content = cv2.imencode('.jpg', cv2.imread(str(image)))
+    image.write_bytes(content.tobytes()[:-9])
+    with pytest.raises(OwnCamerasError, match=rf'{image.name} is .*cut off'):
+        write([drive], root, tmp_path / 'x.pkl')
 
 
 def test_drives_need_names_of_their_own(root, tmp_path):

@@ -196,6 +196,17 @@ def test_images_are_shrunk_or_left_out(review, root):
     assert 'image/jpeg' not in (root / 'pages/scene-0001.html').read_text()
 
 
+def test_images_of_own_cameras_are_where_their_infos_say(review, root):
+    infos = load_info_file(root / 'infos.pkl')['data_list']
+    for info in infos:
+        name = info['images']['CAM_FRONT']['img_path']
+        info['images']['CAM_FRONT']['img_path'] = f'drive/front/{name}'
+    (root / 'drive').mkdir()
+    (root / 'samples' / 'CAM_FRONT').rename(root / 'drive' / 'front')
+    images = review.front_images(infos, root, 160, 70)
+    assert set(images) == {info['token'] for info in infos}
+
+
 def test_missing_files_are_named(review, root, capsys):
     argv = [str(root / 'infos.pkl'), '--out', str(root / 'pages')]
     with pytest.raises(SystemExit, match=r'scene-9.*scene-0001'):

@@ -40,7 +40,7 @@ def _messages(path: Path) -> list[dict]:
     try:
         rows = json.loads(path.read_text(encoding='utf-8'))
         return sorted(rows, key=lambda row: row['utime'])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise TableError(
             f'{path} is not a list of CAN bus messages ({error!r}); unpack '
             'the CAN bus expansion again'

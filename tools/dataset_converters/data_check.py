@@ -27,6 +27,7 @@ from dataset_converters.nuscenes_converter import (
     MAX_SWEEPS,
     SPLITS,
     TEST,
+    text_splits,
 )
 from dataset_converters.nuscenes_qa import load_questions, question_file
 from dataset_converters.nuscenes_tables import (
@@ -325,15 +326,20 @@ def _check_labels(
 
 def _check_text(task: _Task, findings: Findings) -> None:
     """Any file of OmniDrive may be missing; none may be broken."""
+    splits = text_splits(task.options.version, task.split)
     for frame in task.record.frames:
-        paths = omnidrive_files(
-            task.options.omnidrive, task.split, frame.token
-        )
-        there = {k: path for k, path in paths.items() if path.is_file()}
+        there = [
+            (kind, path)
+            for split in splits
+            for kind, path in omnidrive_files(
+                task.options.omnidrive, split, frame.token
+            ).items()
+            if path.is_file()
+        ]
         problem = None if there else f'has none of {", ".join(KINDS)}'
         if problem:
             findings.add(NOTE, 'omnidrive', f'sample {frame.token}', problem)
-        for kind, path in there.items():
+        for kind, path in there:
             try:
                 read_pairs(kind, path)
             except TableError as error:

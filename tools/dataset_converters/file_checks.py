@@ -12,6 +12,7 @@ import numpy as np
 
 from mmocc.structures import OccGrid
 from mmocc.structures.occ3d import FREE
+from mmocc.utils.npz_damage import NPZ_DAMAGE
 
 MISSING = 'is missing'
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
@@ -38,13 +39,25 @@ def check_image(path: Path, size: tuple[int, int], decode: bool) -> str | None:
         if start != _JPEG_START:
             return 'is not a JPEG file'
         return None if end == _JPEG_END else 'is cut off'
-    image = cv2.imread(str(path))
+    image = decode_image(path)
     if image is None:
-        return 'cannot be decoded'
+        return 'is cut off or cannot be decoded'
     got = image.shape[1], image.shape[0]
     if got != tuple(size):
         return f'has {got[0]} x {got[1]} pixels, the tables say {size}'
     return None
+
+
+def decode_image(path: Path) -> np.ndarray | None:
+    """Pixels (H, W, 3) as they are stored; None where the file is damaged.
+
+    ``cv2.imread`` would fill what a file lacks with grey and turn images that
+    are marked as lying on their side; the models' loader does neither.
+    """
+    data = np.fromfile(path, dtype=np.uint8)
+    if not data.size:
+        return None
+    return cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def check_points(path: Path, read: bool) -> str | None:
@@ -74,7 +87,7 @@ def check_label(path: Path, read: bool) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError) as error:
+    except NPZ_DAMAGE as error:
         return f'cannot be opened ({error})'
     absent = [n for n in _LABEL_ARRAYS if f'{n}.npy' not in names]
     if absent:
@@ -86,7 +99,7 @@ def _check_arrays(path: Path) -> str | None:
     try:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in _LABEL_ARRAYS}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except NPZ_DAMAGE as error:
         return f'cannot be read ({error})'
     shape = OccGrid().shape
     for name, array in arrays.items():

@@ -304,7 +304,11 @@ def _drives(entries: list[dict]) -> Iterator[tuple[str, list[int]]]:
     """
     order = sorted(
         range(len(entries)),
-        key=lambda k: (_given_scene(entries[k]), entries[k]['timestamp']),
+        key=lambda k: (
+            _given_scene(entries[k]),
+            _log(entries[k]),
+            entries[k]['timestamp'],
+        ),
     )
     members: list[int] = []
     for k in order:

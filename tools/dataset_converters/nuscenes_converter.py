@@ -41,6 +41,9 @@ SPLITS = {
     'v1.0-trainval': {'train': 'train', 'val': 'val'},
     'v1.0-test': {TEST: 'test'},
 }
+# nuScenes put scenes of its validation split into the training part of mini,
+# and NuScenes-QA and OmniDrive go by the splits of nuScenes.
+_MIXED_VERSION = 'v1.0-mini'
 MAX_SWEEPS = 10
 # Scenes of a run that is not finished, beside the info files.
 _STORE = '.{version}_scenes.unfinished'
@@ -107,6 +110,18 @@ def _no_bar(items: Iterable, total: int, name: str) -> Iterable:
     return items
 
 
+def text_splits(version: str, split: str) -> tuple[str, ...]:
+    """The splits of NuScenes-QA and OmniDrive that frames are told of in.
+
+    Args:
+        version (str): Such as ``v1.0-mini``.
+        split (str): Of that version.
+    """
+    if version == _MIXED_VERSION:
+        return tuple(SPLITS[version])
+    return (split,)
+
+
 @lru_cache(maxsize=4)
 def _road_map(path: Path) -> RoadMap | None:
     """The map of a location, built once per process."""
@@ -148,9 +163,10 @@ class _Task:
             files += can_bus_files(options.root, name)
         if options.omnidrive is not None:
             for frame in self.record.frames:
-                files += omnidrive_files(
-                    options.omnidrive, self.split, frame.token
-                ).values()
+                for split in text_splits(options.version, self.split):
+                    files += omnidrive_files(
+                        options.omnidrive, split, frame.token
+                    ).values()
         return digest(
             (
                 self.tables,
@@ -201,14 +217,27 @@ def _convert(task: _Task) -> tuple[Path, bool]:
 
 
 def _captions(task: _Task) -> dict[str, list[dict]] | None:
-    if task.options.omnidrive is None:
+    options = task.options
+    if options.omnidrive is None:
         return None
     return {
-        frame.token: load_captions(
-            task.options.omnidrive, task.split, frame.token
-        )
+        frame.token: [
+            caption
+            for split in text_splits(options.version, task.split)
+            for caption in load_captions(options.omnidrive, split, frame.token)
+        ]
         for frame in task.record.frames
     }
+
+
+def _questions(options: ConvertOptions, split: str) -> dict[str, list[dict]]:
+    """Questions by sample token; none unless they are asked for."""
+    if not options.qa or split == TEST:
+        return {}
+    questions = {}
+    for source in text_splits(options.version, split):
+        questions |= load_questions(options.root, source)
+    return questions
 
 
 def _split_scenes(
@@ -296,11 +325,7 @@ def convert_nuscenes(
     tables_stamp = digest(map(stamp, tables.files))
     reports = []
     for split, (scenes, absent) in _split_scenes(tables, options).items():
-        questions = (
-            load_questions(options.root, split)
-            if options.qa and split != TEST
-            else {}
-        )
+        questions = _questions(options, split)
         tasks = (
             _task(
                 tables.scene_record(scene),

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from dataset_converters.file_checks import decode_image
 from dataset_converters.mmdet3d_fields import info_metainfo
 from dataset_converters.plain_pickle import write_info_file
 from dataset_converters.rigid import invert
@@ -295,11 +295,11 @@ def _check_pose(pose: np.ndarray, place: str) -> None:
 
 
 def _check_image(camera: Camera, path: Path, place: str) -> None:
-    image = cv2.imread(str(path)) if path.is_file() else None
+    image = decode_image(path) if path.is_file() else None
     if image is None:
         raise OwnCamerasError(
-            f'{place}: the image {path} is missing or cannot be decoded; '
-            'paths are relative to the data root'
+            f'{place}: the image {path} is missing, cut off or cannot be '
+            'decoded; paths are relative to the data root'
         )
     size = image.shape[1], image.shape[0]
     if size != (camera.width, camera.height):

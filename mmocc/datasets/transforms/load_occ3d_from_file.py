@@ -1,7 +1,6 @@
 """Occ3D-nuScenes labels."""
 
 import io
-import zipfile
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -10,6 +9,7 @@ from mmengine.fileio import get
 from mmocc.datasets.sample_error import sample_error
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import FREE, OccGrid
+from mmocc.utils.npz_damage import NPZ_DAMAGE
 
 LABEL_FILE = 'labels.npz'
 GRID_SHAPE = OccGrid().shape
@@ -77,7 +77,7 @@ class LoadOcc3DFromFile(BaseTransform):
                 'arrays semantics, mask_camera and mask_lidar',
                 'the file is no label of Occ3D-nuScenes; fetch it again',
             ) from error
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except NPZ_DAMAGE as error:
             raise sample_error(
                 token,
                 path,

@@ -7,7 +7,6 @@ leaves: a damaged or cut-off file is an error, never a smaller evaluation.
 
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from mmocc.evaluation.files.errors import ResultFileError, shorten
+from mmocc.utils.npz_damage import NPZ_DAMAGE
 
 TOKENS = 'tokens'
 _CHUNK = 1 << 20
-# What reading a damaged archive may raise.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class NpzFile:
             raise ResultFileError(
                 path, f'cannot be read ({error.strerror})'
             ) from error
-        except zipfile.BadZipFile as error:
+        except NPZ_DAMAGE as error:
             raise ResultFileError(
                 path,
                 f'is cut off or no npz file ({error}); write it with '
@@ -93,8 +91,8 @@ class NpzFile:
     def _open(self, name: str) -> tuple[zipfile.ZipExtFile, ArrayHeader]:
         """The member behind its header, and the header."""
         self.require(name)
-        member = self._archive.open(f'{name}.npy')
         try:
+            member = self._archive.open(f'{name}.npy')
             version = npy.read_magic(member)
             read = (
                 npy.read_array_header_1_0
@@ -102,7 +100,7 @@ class NpzFile:
                 else npy.read_array_header_2_0
             )
             shape, fortran, dtype = read(member)
-        except _DAMAGE as error:
+        except NPZ_DAMAGE as error:
             raise ResultFileError(
                 self.path, f'is damaged ({error})', name
             ) from error
@@ -147,7 +145,7 @@ class NpzFile:
         """Exactly ``size`` bytes of a member."""
         try:
             data = member.read(size)
-        except _DAMAGE as error:
+        except NPZ_DAMAGE as error:
             raise ResultFileError(
                 self.path, f'is damaged ({error})', name
             ) from error
@@ -161,7 +159,7 @@ class NpzFile:
         """Read to the member's end, where its checksum is compared."""
         try:
             left = len(member.read(1))
-        except _DAMAGE as error:
+        except NPZ_DAMAGE as error:
             raise ResultFileError(
                 self.path, f'is damaged ({error})', name
             ) from error

@@ -10,14 +10,14 @@ from mmocc.structures import FREE
 SHAPE = (200, 200, 16)
 
 
-def write(folder, **changes):
+def write(folder, save=np.savez, **changes):
     arrays = {
         'semantics': np.full(SHAPE, FREE, dtype=np.uint8),
         'mask_camera': np.zeros(SHAPE, dtype=np.uint8),
         'mask_lidar': np.ones(SHAPE, dtype=np.uint8),
         **changes,
     }
-    np.savez(
+    save(
         folder / 'labels.npz',
         **{key: array for key, array in arrays.items() if array is not None},
     )
@@ -65,6 +65,40 @@ def test_truncated_file_is_named(tmp_path, keep):
     write(tmp_path)
     path = tmp_path / 'labels.npz'
     path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(SampleError, match='not readable') as error:
+        load(tmp_path)
+    assert str(path) in str(error.value)
+
+
+def _in_stream(content):
+    """Bytes that no compressed stream holds."""
+    middle = len(content) // 2
+    return content[:middle] + b'\xff' * 40 + content[middle + 40 :]
+
+
+def _in_directory(content):
+    """A way to compress that nobody knows."""
+    method = content.index(b'PK\x01\x02') + 10
+    return content[:method] + b'\x63' + content[method + 1 :]
+
+
+def _in_header(content):
+    """A shape whose bracket never closes."""
+    return content.replace(b'(200, ', b'((200,', 1)
+
+
+@pytest.mark.parametrize(
+    ('save', 'damage'),
+    [
+        (np.savez_compressed, _in_stream),
+        (np.savez, _in_directory),
+        (np.savez, _in_header),
+    ],
+)
+def test_damaged_file_is_named(tmp_path, save, damage):
+    write(tmp_path, save, semantics=np.arange(640_000).reshape(SHAPE) % 18)
+    path = tmp_path / 'labels.npz'
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(SampleError, match='not readable') as error:
         load(tmp_path)
     assert str(path) in str(error.value)

@@ -162,6 +162,22 @@ def test_a_damaged_stream_is_found(path):
         file.finish()
 
 
+def test_a_damaged_directory_is_found(path):
+    save(path, semantics=GRIDS)
+    whole = path.read_bytes()
+    entry = whole.index(b'PK\x01\x02')
+    # The version that is needed, the way to compress, where the array is.
+    for place in (6, 10, 42):
+        content = bytearray(whole)
+        content[entry + place] ^= 0x63
+        path.write_bytes(content)
+        with (
+            pytest.raises(ResultFileError, match=r'cut off|is damaged'),
+            NpzFile(path) as file,
+        ):
+            file.array('semantics')
+
+
 def test_a_header_that_promises_more_is_found(path):
     save(path, compressed=False, semantics=GRIDS)
     with zipfile.ZipFile(path) as archive:
