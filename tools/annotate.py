@@ -19,7 +19,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from tqdm import tqdm
 
 from dataset_converters.plain_pickle import write_info_file
@@ -40,6 +40,7 @@ from mmocc.annotation.json_lines import write_json_lines
 from mmocc.registry import ANNOTATORS
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.info_file import InfoFileError, load_info_file
+from mmocc.utils.overrides import Overrides
 
 TYPES = {
     'rule': 'RuleAnnotator',
@@ -98,7 +99,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='such as label_rules.acceleration=0.5 annotator.timeout=20',
     )

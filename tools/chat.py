@@ -11,8 +11,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from mmengine.config import DictAction
-
 from mmocc.apis import Conversation, VLAInferencer, frame_at, prediction_dict
 from mmocc.apis.camera_files import (
     CALIBRATION_EXAMPLE,
@@ -22,6 +20,7 @@ from mmocc.apis.camera_files import (
 from mmocc.datasets import SampleError
 from mmocc.utils.config import explained, load_config
 from mmocc.utils.info_file import InfoFileError, load_info_file
+from mmocc.utils.overrides import Overrides
 
 PROMPT = '> '
 HELP = """\
@@ -82,7 +81,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='override config keys',
     )

@@ -19,6 +19,8 @@ from analysis_tools.demo_report import write_report
 from misc.step_runner import ROOT, Step, StepFailedError, StepRunner
 from mmengine.config import Config
 
+from mmocc.utils.config import explained
+
 OCCVLA = 'projects/OccVLA/configs/occvla/occvla_tiny'
 SPARSE = 'projects/SparseOccVLA/configs/sparseoccvla/sparseoccvla_tiny'
 VQVAE_CONFIG = 'configs/occworld_vqvae/occworld-vqvae_tiny_synthetic.py'
@@ -257,7 +259,8 @@ def sparseoccvla_steps(
 
 def main() -> None:
     args = parse_args()
-    args.work_dir.mkdir(parents=True, exist_ok=True)
+    with explained():
+        args.work_dir.mkdir(parents=True, exist_ok=True)
     data, models = plan_chains(args)
     runner = StepRunner(args.work_dir)
     try:

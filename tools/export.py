@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
@@ -29,6 +29,7 @@ from mmocc.export import (
 from mmocc.models.planners import MLPPlanner
 from mmocc.registry import MODELS
 from mmocc.utils.config import ConfigError, explained, load_config
+from mmocc.utils.overrides import Overrides
 
 PARTS = ('encoder', 'planner')
 # In each output's own unit: metres, logits, features.
@@ -65,7 +66,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='override config keys',
     )

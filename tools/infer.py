@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmocc.apis import (
     VLAInferencer,
@@ -35,6 +35,7 @@ from mmocc.structures import OCC3D_CLASSES, OccDataSample
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import explained, load_config
 from mmocc.utils.info_file import InfoFileError, load_info_file
+from mmocc.utils.overrides import Overrides
 from mmocc.visualization import (
     Export,
     FramePicture,
@@ -50,7 +51,8 @@ from mmocc.visualization import (
     write_ply,
     write_png,
 )
-from mmocc.visualization.drawing import PLAN, TRUTH, below, legend
+from mmocc.visualization.agents import Agents
+from mmocc.visualization.drawing import PLAN, TRUTH, Colour, below, legend
 from mmocc.visualization.occupancy_comparison import CLASS_LEGEND
 
 PREDICTION, OCCUPANCY = 'prediction.json', 'occupancy.npz'
@@ -170,7 +172,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='override config keys',
     )
@@ -304,6 +306,7 @@ def draw(frame: FramePicture) -> dict[str, np.ndarray]:
         )
         if trajs is not None and len(trajs)
     ]
+    colours += box_colours(frame.surroundings.agents)
     if colours:
         views = below([views, legend(colours, views.shape[1])])
     pictures = {'cameras.png': views, 'panel.png': frame_panel(frame)}
@@ -334,6 +337,16 @@ def draw(frame: FramePicture) -> dict[str, np.ndarray]:
             anchors=frame.surroundings.anchors,
         )
     return pictures
+
+
+def box_colours(agents: Agents | None) -> list[tuple[str, Colour]]:
+    """Legend entries of the classes that boxes have."""
+    labels = () if agents is None else np.unique(agents.labels)
+    return [
+        CLASS_LEGEND[label]
+        for label in labels
+        if 0 <= label < len(CLASS_LEGEND)
+    ]
 
 
 def write_models(args: argparse.Namespace, frame: FramePicture) -> None:

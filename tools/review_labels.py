@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from mmocc.annotation import RoadMap
+from mmocc.annotation import RoadMap, image_path, map_path
 from mmocc.review import (
     INDEX_NAME,
     QueueEntry,
@@ -106,10 +106,11 @@ def front_images(
     infos: Sequence[Mapping], root: Path, width: int, quality: int
 ) -> dict[str, bytes]:
     """JPEG files of the front camera, by sample token."""
-    folder = root / 'samples' / CAMERA
     return {
         info['token']: small_jpeg(
-            folder / info['images'][CAMERA]['img_path'], width, quality
+            image_path(root, CAMERA, info['images'][CAMERA]['img_path']),
+            width,
+            quality,
         )
         for info in infos
         if CAMERA in info['images']
@@ -185,9 +186,7 @@ def build_pages(args: argparse.Namespace) -> dict[str, int]:
                 of_scene, root, args.image_width, args.jpeg_quality
             )
         )
-        roads = load_roads(
-            root / 'maps' / 'expansion' / f'{scene.location}.json'
-        )
+        roads = load_roads(map_path(root, scene.location))
         name = page_name(scene)
         sizes[name] = write_page(
             args.out / name, scene_page(scene, roads, images)

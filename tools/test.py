@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
@@ -18,10 +18,12 @@ from mmocc.engine.distributed import (
     leave_processes,
     prepare_cpu_processes,
 )
+from mmocc.engine.hooks import CompleteWeightsHook
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.checkpoint import require_safe, to_plain
 from mmocc.utils.config import explained, load_config
 from mmocc.utils.env import environment_report
+from mmocc.utils.overrides import Overrides
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,7 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='override config keys, such as test_dataloader.batch_size=1',
     )
@@ -111,6 +113,7 @@ def main() -> None:
             draw_pages(cfg, args.show_dir)
         prepare_cpu_processes(cfg, args.launcher)
         runner = Runner.from_cfg(cfg)
+        runner.register_hook(CompleteWeightsHook())
         scores = runner.test()
 
     if args.out is not None and is_main_process():

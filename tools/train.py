@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmocc.engine.distributed import (
@@ -21,6 +21,7 @@ from mmocc.engine.distributed import (
 from mmocc.engine.strategy_runner import StrategyRunner
 from mmocc.utils.checkpoint import latest_checkpoint, require_safe
 from mmocc.utils.config import ConfigError, explained, load_config
+from mmocc.utils.overrides import Overrides
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,7 +58,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='override config keys, such as optim_wrapper.optimizer.lr=1e-4',
     )

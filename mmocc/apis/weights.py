@@ -3,11 +3,10 @@
 import os
 
 from mmengine.logging import MMLogger
-from torch import Tensor, nn
+from torch import nn
 
-from mmocc.utils.checkpoint import CheckpointError, load_checkpoint_safely
-
-_SHOWN = 3  # how many weights an error lists
+from mmocc.utils.checkpoint import load_checkpoint_safely
+from mmocc.utils.complete_weights import complete_weights, listed
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> None:
@@ -26,36 +25,12 @@ def load_weights(model: nn.Module, path: str | os.PathLike) -> None:
         CheckpointError: If it is damaged, holds foreign objects, or lacks a
             weight of the model, or has it in another shape.
     """
-    checkpoint = load_checkpoint_safely(path)
-    weights = checkpoint.get('state_dict', checkpoint)
-    weights = {k: v for k, v in weights.items() if isinstance(v, Tensor)}
+    weights = complete_weights(model, load_checkpoint_safely(path), path)
     own = model.state_dict()
-    missing = [name for name in own if name not in weights]
-    misshapen = [
-        f'{name} {tuple(weights[name].shape)} for {tuple(value.shape)}'
-        for name, value in own.items()
-        if name in weights and weights[name].shape != value.shape
-    ]
-    for what, names in (
-        ('lacks', missing),
-        ('has in another shape', misshapen),
-    ):
-        if names:
-            raise CheckpointError(
-                f'{path} {what} {len(names)} of the {len(own)} weights of the '
-                f'{type(model).__name__} that the config describes: '
-                f'{_listed(names)}; expected a checkpoint of this very config '
-                '(for an earlier stage, use the config of that stage)'
-            )
     left_over = sorted(set(weights) - set(own))
     if left_over:
         MMLogger.get_current_instance().warning(
             f'{path} has {len(left_over)} weights of parts that the model '
-            f'does not have, they are left out: {_listed(left_over)}'
+            f'does not have, they are left out: {listed(left_over)}'
         )
     model.load_state_dict({name: weights[name] for name in own})
-
-
-def _listed(names: list[str]) -> str:
-    more = ', ...' if len(names) > _SHOWN else ''
-    return ', '.join(names[:_SHOWN]) + more

@@ -6,8 +6,10 @@ points run inside ``explained``, which adds that.
 """
 
 import difflib
+import errno
 import os
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +18,24 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import Registry
 
+from mmocc.utils.refused_argument import refused_argument
+from mmocc.utils.unread_options import unread_option
+
 # Set to see where an explained error was raised.
 TRACEBACK_VARIABLE = 'MMOCC_TRACEBACK'
 
+_ROOT = Path(__file__).resolve().parents[2]
 _UNKNOWN_MODULE = re.compile(r'(\S+) is not in the (\S+)::(.+?) registry')
 _MAX_KEYS = 3  # how many config keys an error lists
 # What explain() may have something to say about.
-_EXPLAINABLE = (ImportError, KeyError, OSError, RuntimeError, ValueError)
+_EXPLAINABLE = (
+    ImportError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 # Shorter strings of a config turn up in messages by chance.
 _MIN_VALUE = 4
 
@@ -46,7 +59,8 @@ def load_config(
 
     Raises:
         ConfigError: If the file, one of its bases or of its
-            ``custom_imports`` cannot be found or read.
+            ``custom_imports`` cannot be found or read, or an option would
+            change nothing.
     """
     path = Path(path)
     if not path.is_file():
@@ -62,9 +76,18 @@ def load_config(
             f'{path}: custom_imports: {_message(error)}; start from the '
             'root of the checkout, or add the folder to PYTHONPATH'
         ) from error
-    except (SyntaxError, KeyError, AttributeError, OSError) as error:
+    except (
+        SyntaxError,
+        KeyError,
+        AttributeError,
+        OSError,
+        TypeError,
+    ) as error:
         raise ConfigError(f'{path}: {_message(error)}') from error
     if options:
+        unread = unread_option(config, options)
+        if unread is not None:
+            raise ConfigError(f'{path}: {unread}')
         config.merge_from_dict(options)
     config.setdefault('default_scope', 'mmocc')
     return config
@@ -74,9 +97,10 @@ def load_config(
 def explained(config: Config | None = None) -> Iterator[None]:
     """End the process with one line on foreseeable errors.
 
-    Foreseeable are unknown modules, missing files and folders, failed
-    imports, and errors of mmocc's own classes. Everything else keeps its
-    traceback. ``MMOCC_TRACEBACK=1`` keeps all of them.
+    Foreseeable are unknown modules and arguments, missing files and folders,
+    failed imports, errors of mmocc's own classes and a ``ValueError`` that
+    its own code raises. Everything else keeps its traceback.
+    ``MMOCC_TRACEBACK=1`` keeps all of them.
 
     Args:
         config (Config, optional): Where to look for the key to blame.
@@ -115,14 +139,34 @@ def explain(error: Exception, config: Config | None = None) -> str | None:
             f'(scope {scope}){_did_you_mean(name, node)}; check the spelling, '
             'or add the module that defines it to custom_imports'
         )
+    if isinstance(error, TypeError) and config is not None:
+        refused = refused_argument(config, text)
+        if refused is not None:
+            return f'{config.filename}: {refused}'
     ours = type(error).__module__.split('.')[0] in ('mmocc', 'projects')
     # Hugging Face raises a bare OSError for a missing weight folder.
     missing = isinstance(
         error, FileNotFoundError | NotADirectoryError | PermissionError
-    ) or (isinstance(error, OSError) and error.errno is None)
-    if ours or missing or isinstance(error, ImportError):
+    ) or (isinstance(error, OSError) and error.errno in (None, errno.EROFS))
+    if ours or missing or isinstance(error, ImportError) or _meant(error):
         return f'{_blame(config, text)}{text}'
     return None
+
+
+def _meant(error: Exception) -> bool:
+    """Whether a ``raise`` of this repository wrote a sentence for people.
+
+    A ``ValueError`` that a library raises on what our code gave it is a bug.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if not isinstance(error, ValueError) or not frames:
+        return False
+    last = frames[-1]
+    ours = any(
+        Path(last.filename).is_relative_to(_ROOT / package)
+        for package in ('mmocc', 'projects', 'tools')
+    )
+    return ours and (last.line or '').startswith('raise ')
 
 
 def find_keys(config: Config, text: str) -> list[str]:
@@ -150,7 +194,9 @@ def _walk(
         for index, part in enumerate(value):
             _walk(part, f'{key}[{index}]', text, found)
     elif isinstance(value, str) and len(value) >= _MIN_VALUE:
-        whole = rf'(?<![\w.-]){re.escape(value)}(?![\w-])'
+        # A name is no part of a path; the end of a path is one.
+        edge = r'\w.-' if '/' in value or '.' in value else r'\w./-'
+        whole = rf'(?<![{edge}]){re.escape(value)}(?![\w-])'
         if re.search(whole, text):
             found.setdefault(value, []).append(key)
 
@@ -162,7 +208,8 @@ def _blame(config: Config | None, text: str) -> str:
     keys = find_keys(config, text)
     if len(keys) > _MAX_KEYS:
         keys = [*keys[:_MAX_KEYS], '...']
-    parts = [str(config.filename), ', '.join(keys)]
+    file = str(config.filename)
+    parts = ['' if text.startswith(f'{file}:') else file, ', '.join(keys)]
     return ''.join(f'{part}: ' for part in parts if part)
 
 
@@ -194,15 +241,14 @@ def _did_you_mean(name: str, node: str) -> str:
 
 
 def _similar(path: Path) -> str:
-    root = Path(__file__).resolve().parents[2]
     known = {
-        str(found.relative_to(root)): found.name
+        str(found.relative_to(_ROOT)): found.name
         for folder in ('configs', 'projects')
-        for found in sorted((root / folder).rglob('*.py'))
+        for found in sorted((_ROOT / folder).rglob('*.py'))
         if 'configs' in found.parts and '_base_' not in found.parts
     }
     close = difflib.get_close_matches(path.name, known.values(), n=1)
     if not close:
-        return '; configs are in configs/ and projects/OccVLA/configs/'
+        return '; configs are in configs/ and projects/*/configs/'
     nearest = next(file for file, name in known.items() if name == close[0])
     return f'; did you mean {nearest}?'

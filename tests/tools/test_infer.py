@@ -15,6 +15,7 @@ from mmocc.structures import DIRECTIONS, SPEEDS
 from mmocc.testing import write_tiny_dataset
 from mmocc.utils.config import load_config
 from mmocc.utils.info_file import load_info_file
+from mmocc.visualization.agents import Agents
 
 FILES = {
     'prediction.json', 'occupancy.npz', 'cameras.png', 'camera_voxels.png',
@@ -151,6 +152,17 @@ def test_plan_is_painted_on_the_road_ahead(from_infos):
     front, back = reddish[TILES['front']], reddish[TILES['back']]
     assert front.mean() > 0.01
     assert not back.any()
+
+
+def test_the_legend_names_each_class_of_a_box_once(tool):
+    car, pedestrian, unknown = 4, 7, -1
+    labels = np.array([pedestrian, car, unknown, car])
+    agents = Agents(np.zeros((4, 7)), labels, [np.zeros((0, 2))] * 4)
+    assert [name for name, _ in tool.box_colours(agents)] == [
+        'car',
+        'pedestrian',
+    ]
+    assert tool.box_colours(None) == []
 
 
 def test_own_cameras_give_what_the_info_file_gives(

@@ -21,6 +21,22 @@ def frames(lengths):
     ]
 
 
+@pytest.mark.parametrize(
+    ('lengths', 'words'),
+    [(None, 'the info file .* cannot be read'), ((3,), 'got 1 scene')],
+)
+def test_what_cannot_be_swapped_is_one_line(
+    tool, monkeypatch, tmp_path, lengths, words
+):
+    infos, out = tmp_path / 'infos.pkl', tmp_path / 'out.pkl'
+    if lengths is not None:
+        infos.write_bytes(pickle.dumps(wrap_infos(frames(lengths))))
+    monkeypatch.setattr('sys.argv', ['x', str(infos), '--out', str(out)])
+    with pytest.raises(SystemExit, match=f'^error: {words}'):
+        tool.main()
+    assert not out.exists()
+
+
 def test_images_come_from_the_next_scene(tool):
     infos = frames((3, 2))
     swapped = tool.swap_images(infos)

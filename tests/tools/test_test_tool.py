@@ -44,6 +44,31 @@ def test_missing_checkpoint_is_one_line(test_tool, tmp_path):
         test_tool(TOY_CONFIG, tmp_path / 'no.pth', '--work-dir', tmp_path)
 
 
+@pytest.mark.parametrize(
+    ('weights', 'words'),
+    [
+        ({'other.weight': torch.zeros(1)}, r'lacks 4 of the 4 weights'),
+        (
+            {
+                'hidden.weight': torch.zeros(8, 1),
+                'hidden.bias': torch.zeros(9),
+                'output.weight': torch.zeros(1, 8),
+                'output.bias': torch.zeros(1),
+            },
+            r'hidden\.bias \(9,\) for \(8,\)',
+        ),
+    ],
+)
+def test_weights_of_another_model_get_no_scores(
+    test_tool, tmp_path, weights, words
+):
+    checkpoint, out = tmp_path / 'other.pth', tmp_path / 'scores.json'
+    torch.save(dict(state_dict=weights), checkpoint)
+    with pytest.raises(SystemExit, match=rf'^error: .*other\.pth .*{words}'):
+        test_tool(TOY_CONFIG, checkpoint, '--work-dir', tmp_path, '--out', out)
+    assert not out.exists()
+
+
 def test_pages_go_to_the_folder_asked_for(load_tool, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     draw_pages = load_tool('test.py').draw_pages

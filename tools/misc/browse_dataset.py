@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmocc.apis import read_views
@@ -22,6 +22,7 @@ from mmocc.datasets import NuScenesOccDataset
 from mmocc.datasets.transforms.load_history_images import AGE
 from mmocc.registry import DATASETS
 from mmocc.utils.config import ConfigError, explained, load_config
+from mmocc.utils.overrides import Overrides
 from mmocc.visualization import (
     FramePicture,
     export_frames,
@@ -83,7 +84,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='override config keys',
     )

@@ -6,9 +6,8 @@ python tools/misc/print_config.py CONFIG [--cfg-options KEY=VALUE ...]
 
 import argparse
 
-from mmengine.config import DictAction
-
 from mmocc.utils.config import explained, load_config
+from mmocc.utils.overrides import Overrides
 
 
 def main() -> None:
@@ -17,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         metavar='KEY=VALUE',
         help='override config keys',
     )

@@ -12,6 +12,7 @@ import pickle
 from pathlib import Path
 
 from mmocc.utils.atomic import atomic_open
+from mmocc.utils.config import explained
 from mmocc.utils.info_file import load_info_file
 
 
@@ -58,10 +59,11 @@ def swap_images(data_list: list[dict]) -> list[dict]:
 
 def main() -> None:
     args = parse_args()
-    infos = load_info_file(args.infos)
-    infos['data_list'] = swap_images(infos['data_list'])
-    with atomic_open(args.out) as file:
-        pickle.dump(infos, file)
+    with explained():
+        infos = load_info_file(args.infos)
+        infos['data_list'] = swap_images(infos['data_list'])
+        with atomic_open(args.out) as file:
+            pickle.dump(infos, file)
     print(f'{len(infos["data_list"])} frames -> {args.out}')
 
 

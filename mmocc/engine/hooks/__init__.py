@@ -1,3 +1,4 @@
+from mmocc.engine.hooks.complete_weights_hook import CompleteWeightsHook
 from mmocc.engine.hooks.forecast_curriculum_hook import (
     ForecastCurriculumHook,
 )
@@ -7,6 +8,7 @@ from mmocc.engine.hooks.reduce_loss_hook import ReduceLossHook
 from mmocc.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
+    'CompleteWeightsHook',
     'ForecastCurriculumHook',
     'OccVisualizationHook',
     'ProgressBarHook',

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from mmengine.config import Config
 
@@ -9,6 +10,7 @@ from mmocc.utils.config import (
     find_keys,
     load_config,
 )
+from mmocc.visualization.drawing import with_caption, write_png
 
 
 @pytest.fixture
@@ -37,6 +39,8 @@ def test_keys_of_the_longest_value_win(config):
     ]
     assert find_keys(config, 'Bridge') == ['model.parts[1].type']
     assert find_keys(config, 'Bridges and A') == []
+    # A folder of that name is another thing.
+    assert find_keys(config, 'projects/Bridge/x.py is gone') == []
 
 
 def test_registry_error_is_explained(config):
@@ -84,6 +88,23 @@ def test_other_errors_keep_their_traceback(config, error):
         raise error
 
 
+def test_the_file_is_named_once(config):
+    error = ConfigError('some_config.py: model.head is not there')
+    assert explain(error, config) == str(error)
+
+
+def test_a_sentence_of_our_own_code_is_one_line(config):
+    with pytest.raises(ValueError) as caught:
+        write_png(np.zeros((2, 2)), 'x.png')
+    assert 'x.png: got an image of shape (2, 2)' in explain(caught.value)
+
+
+def test_what_a_library_raises_inside_our_code_keeps_its_traceback(config):
+    with pytest.raises(ValueError) as caught:
+        with_caption(np.zeros((2, 2, 4), np.uint8), 'four channels')
+    assert explain(caught.value, config) is None
+
+
 def test_explained_exits_with_one_line(config, monkeypatch):
     monkeypatch.delenv(TRACEBACK_VARIABLE, raising=False)
     with pytest.raises(SystemExit) as stopped, explained(config):
@@ -100,6 +121,14 @@ def test_config_is_read_with_overrides_and_scope(tmp_path):
     config = load_config(path, {'a.b': 2, 'c': 3})
     assert (config.a.b, config.c) == (2, 3)
     assert config.default_scope == 'mmocc'
+
+
+def test_a_dict_over_an_inherited_none_names_the_config(tmp_path):
+    (tmp_path / 'base.py').write_text('model = dict(head=None)\n')
+    child = tmp_path / 'child.py'
+    child.write_text("_base_ = 'base.py'\nmodel = dict(head=dict(a=1))\n")
+    with pytest.raises(ConfigError, match=r'child\.py: head=.*_delete_=True'):
+        load_config(child)
 
 
 def test_syntax_error_names_the_config(tmp_path):
