@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmocc.models.bridges import greedy_decode
 from mmocc.models.bridges.action_tree import marginals
-from mmocc.models.detectors import BaseVLA
+from mmocc.models.detectors import BaseVLA, require_token_width
 from mmocc.models.layers.block_attention import PrefixMemory
 from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
@@ -65,6 +65,13 @@ class OccVLA(BaseVLA):
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.bridge = MODELS.build(bridge)
+        require_token_width(
+            self.bridge.vlm.embed_dims,
+            dict(
+                occ_head=occ_head, planner=planner, position_code=position_code
+            ),
+            'embed_dims',
+        )
         self.occ_head = None if occ_head is None else MODELS.build(occ_head)
         self.position_code = (
             None if position_code is None else MODELS.build(position_code)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmocc.models.bridges import greedy_decode
 from mmocc.models.bridges.packed_sequence import PackedSequence
-from mmocc.models.detectors.base_vla import BaseVLA
+from mmocc.models.detectors import BaseVLA, require_token_width
 from mmocc.models.forecasters.occ_forecaster import Forecast
 from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
 from mmocc.models.planners.anchor_set import gt3s_command
@@ -161,6 +161,9 @@ class SparseOccVLA(BaseVLA):
         if self.bridge is None:
             require_no_language(self.forecaster, self.planner)
         else:
+            width = self.bridge.vlm.embed_dims
+            require_token_width(width, dict(forecaster=forecaster), 'llm_dims')
+            require_token_width(width, dict(planner=planner), 'reasoning_dims')
             self.tokenizer = build_tokenizer(tokenizer)
             self.read_actions = MetaActionReader(self.tokenizer)
         if self.planner is not None:

@@ -228,3 +228,9 @@ def test_a_question_without_supervised_words_costs_nothing():
     loss.backward()
     assert loss == 0
     assert not parameters_with_gradient(model)
+
+
+def test_parts_must_be_as_wide_as_the_language_model():
+    code = dict(type='RayPositionCode', embed_dims=2304)
+    with pytest.raises(ValueError, match=r'position_code\.embed_dims is 2304'):
+        build_model(position_code=code)

@@ -586,3 +586,13 @@ def test_a_frozen_encoder_teaches_forecasts_and_plans_without_words(anchors):
         if weight.requires_grad and weight.grad is None
     ]
     assert idle == [] and not model.encoder.training
+
+
+@pytest.mark.parametrize(
+    ('part', 'key'),
+    [('forecaster', 'llm_dims'), ('planner', 'reasoning_dims')],
+)
+def test_parts_must_be_as_wide_as_the_language_model(anchors, part, key):
+    change = {part: {key: 4096}}
+    with pytest.raises(ValueError, match=rf'model\.{part}\.{key} is 4096'):
+        build_model(anchors, change)

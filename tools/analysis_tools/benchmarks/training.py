@@ -17,6 +17,7 @@ from mmocc.registry import MODELS
 from mmocc.utils.config import load_config
 
 GIB = 2**30
+PIECE = 2**24  # numbers that are turned into doubles at a time
 
 
 def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
@@ -43,7 +44,10 @@ def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
 def fingerprints(model: nn.Module) -> dict[str, float]:
     """A number for each weight, which a step of the optimizer changes."""
     return {
-        name: weight.detach().double().abs().sum().item()
+        name: sum(
+            piece.double().abs().sum().item()
+            for piece in weight.detach().flatten().split(PIECE)
+        )
         for name, weight in model.named_parameters()
     }
 
