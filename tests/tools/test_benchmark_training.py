@@ -27,14 +27,19 @@ def model():
     return model
 
 
-def test_moved_frozen_and_unreached_weights_are_told_apart(model):
+def test_what_a_step_reaches_and_moves_is_told_apart(model):
+    """Weight decay moves what no gradient reaches."""
     before = training.fingerprints(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    model.head.used(torch.ones(1, 2)).sum().backward()
+    reached = training.watch_gradients(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    (
+        model.head.used(torch.ones(1, 2)) + 0 * model.head.unused.bias[:3]
+    ).sum().backward()
     optimizer.step()
-    parts = training.moved_parts(model, before, training.fingerprints(model))
-    assert parts == {
-        'vision.tower': dict(weights=4, trainable=0, moved=0),
-        'head.used': dict(weights=9, trainable=9, moved=9),
-        'head.unused': dict(weights=15, trainable=15, moved=0),
+    after = training.fingerprints(model)
+    moved = {name for name in before if before[name] != after[name]}
+    assert training.count_parts(model, reached, moved) == {
+        'vision.tower': dict(weights=4, trainable=0, gradient=0, moved=0),
+        'head.used': dict(weights=9, trainable=9, gradient=9, moved=9),
+        'head.unused': dict(weights=15, trainable=15, gradient=0, moved=5),
     }

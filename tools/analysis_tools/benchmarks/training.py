@@ -4,6 +4,7 @@ import argparse
 import resource
 import time
 from collections import Counter
+from functools import partial
 
 import torch
 from mmengine.config import Config
@@ -18,6 +19,7 @@ from mmocc.utils.config import load_config
 
 GIB = 2**30
 PIECE = 2**24  # numbers that are turned into doubles at a time
+COLUMNS = ('weights', 'trainable', 'gradient', 'moved')
 
 
 def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
@@ -41,14 +43,39 @@ def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
     return cfg, model.to(args.device).train()
 
 
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights that may train, by name."""
+    return {
+        name: weight
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+
+
+def watch_gradients(model: nn.Module) -> set[str]:
+    """Names of the weights that have got a gradient so far, kept up to date.
+
+    That a weight moved says less: weight decay moves it as well.
+    """
+    reached = set()
+
+    def note(weight: nn.Parameter, name: str) -> None:
+        if weight.grad.any():
+            reached.add(name)
+
+    for name, weight in trainable(model).items():
+        weight.register_post_accumulate_grad_hook(partial(note, name=name))
+    return reached
+
+
 def fingerprints(model: nn.Module) -> dict[str, float]:
-    """A number for each weight, which a step of the optimizer changes."""
+    """A number for each trainable weight, which an optimizer changes."""
     return {
         name: sum(
             piece.double().abs().sum().item()
             for piece in weight.detach().flatten().split(PIECE)
         )
-        for name, weight in model.named_parameters()
+        for name, weight in trainable(model).items()
     }
 
 
@@ -81,22 +108,22 @@ def part_of(name: str) -> str:
     return '.'.join(name.split('.')[:2])
 
 
-def moved_parts(
-    model: nn.Module, before: dict[str, float], after: dict[str, float]
+def count_parts(
+    model: nn.Module, reached: set[str], moved: set[str]
 ) -> dict[str, dict[str, int]]:
-    """By part: its weights, those that may train, and those that moved."""
-    weights, trainable, moved = Counter(), Counter(), Counter()
+    """By part: weights; those that may train, got a gradient, and moved."""
+    counts: dict[str, Counter] = {}
     for name, weight in model.named_parameters():
-        part, size = part_of(name), weight.numel()
-        weights[part] += size
-        trainable[part] += size * weight.requires_grad
-        moved[part] += size * (before[name] != after[name])
-    return {
-        part: dict(
-            weights=weights[part], trainable=trainable[part], moved=moved[part]
+        part = counts.setdefault(
+            part_of(name), Counter(dict.fromkeys(COLUMNS, 0))
         )
-        for part in weights
-    }
+        for column, counted in zip(
+            COLUMNS,
+            (True, weight.requires_grad, name in reached, name in moved),
+            strict=True,
+        ):
+            part[column] += weight.numel() * counted
+    return {part: dict(count) for part, count in counts.items()}
 
 
 def training(args: argparse.Namespace) -> dict:
@@ -105,7 +132,7 @@ def training(args: argparse.Namespace) -> dict:
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=args.seed)
     batches = iter(loader)
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
-    before = fingerprints(model)
+    before, reached = fingerprints(model), watch_gradients(model)
     print(f'{args.config}, {args.device}, {args.batch_size} frames a step')
     rows = []
     for number in range(args.steps):
@@ -118,23 +145,23 @@ def training(args: argparse.Namespace) -> dict:
             flush=True,
         )
     after = fingerprints(model)
-    parts = moved_parts(model, before, after)
-    still = [
-        name
-        for name, weight in model.named_parameters()
-        if weight.requires_grad and before[name] == after[name]
-    ]
-    print(f'{"part":40}{"M weights":>11}{"train":>11}{"moved":>11}')
+    parts = count_parts(
+        model,
+        reached,
+        {name for name in before if before[name] != after[name]},
+    )
+    unreached = [name for name in before if name not in reached]
+    print(f'{"M weights of":40}' + ''.join(f'{c:>11}' for c in COLUMNS))
     for name, counts in parts.items():
         print(f'{name:40}', end='')
         print(''.join(f'{count / 1e6:11.3f}' for count in counts.values()))
-    if still:
-        print('trainable, but did not move: ' + ', '.join(still))
+    if unreached:
+        print('trainable, without a gradient: ' + ', '.join(unreached))
     return dict(
         config=args.config,
         batch_size=args.batch_size,
         random_weights=args.random_weights,
         steps=rows,
         parts=parts,
-        still=still,
+        unreached=unreached,
     )
