@@ -11,13 +11,14 @@ def require_token_width(
     Args:
         vlm_dims (int): The width.
         parts (Mapping): By name, the config of a part, or None without it.
-        key (str): The key that holds the part's width.
+        key (str): The key that holds the part's width; a part of your own
+            may do without.
 
     Raises:
         ValueError: If one of them differs.
     """
     for name, part in parts.items():
-        if part is not None and part[key] != vlm_dims:
+        if part is not None and part.get(key, vlm_dims) != vlm_dims:
             raise ValueError(
                 f'model.{name}.{key} is {part[key]}, but the language model '
                 f'of model.bridge.vlm is {vlm_dims} wide; set it to '

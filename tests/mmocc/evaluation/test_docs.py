@@ -48,7 +48,8 @@ def test_the_evaluator_of_the_runner_builds(
     page, tmp_path, monkeypatch, write_infos, scene_infos
 ):
     infos = write_infos(tmp_path / 'infos.pkl', scene_infos)
-    ((_, text),) = BLOCK.findall(section(page, 'In the Runner'))
+    # The whole list; how a config takes one line of it follows.
+    _, text = BLOCK.findall(section(page, 'In the Runner'))[0]
     assert INFOS in text
     names = {}
     exec(text.replace(INFOS, str(infos)), names)
