@@ -3,7 +3,9 @@
 import json
 import os
 from collections import defaultdict
+from itertools import cycle
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -11,6 +13,13 @@ from matplotlib.figure import Figure
 DPI = 100
 # Share of the past in the smoothed line, per logged value.
 SMOOTHING = 0.9
+
+# Ten colours, then the same ones dashed and dotted.
+STYLES = [
+    dict(color=colour, linestyle=dashes)
+    for dashes in ('-', '--', ':')
+    for colour in mpl.color_sequences['tab10']
+]
 
 Curve = tuple[list[float], list[float]]
 
@@ -100,17 +109,16 @@ def loss_curves(
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     canvas = FigureCanvasAgg(figure)
     plots = figure.subplots(1, 2 if metrics else 1, squeeze=False)[0]
+    styles = cycle(STYLES)
     for name, (steps, values) in sorted(losses.items()):
-        total = name == 'loss'
-        line = plots[0].plot(
-            steps,
-            smooth(values),
-            label=name,
-            linewidth=2.2 if total else 1.3,
-            color='black' if total else None,
-        )[0]
+        style = (
+            dict(color='black', linewidth=2.2)
+            if name == 'loss'
+            else dict(next(styles), linewidth=1.3)
+        )
+        plots[0].plot(steps, smooth(values), label=name, **style)
         plots[0].plot(
-            steps, values, color=line.get_color(), linewidth=0.6, alpha=0.3
+            steps, values, color=style['color'], linewidth=0.6, alpha=0.3
         )
     if min(min(values) for _, values in losses.values()) > 0:
         plots[0].set_yscale('log')
