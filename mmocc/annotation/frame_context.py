@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmocc.annotation.road_map import Surroundings
 from mmocc.structures import MetaAction
@@ -50,6 +51,39 @@ class Agent:
     length: float
     vx: float
     vy: float
+
+    @classmethod
+    def placed(
+        cls,
+        name: str,
+        attribute: str,
+        centre: ArrayLike,
+        length: float,
+        velocity: ArrayLike,
+        transform: np.ndarray,
+    ) -> 'Agent':
+        """A road user that another frame knows.
+
+        Args:
+            name (str): Detection class.
+            attribute (str): nuScenes' attribute.
+            centre (ArrayLike): (3,) metres, in the other frame.
+            length (float): Metres.
+            velocity (ArrayLike): (3,) m/s, in the other frame.
+            transform (np.ndarray): (4, 4) from there to the canonical frame.
+        """
+        turn, shift = transform[:3, :3], transform[:3, 3]
+        x, y, _ = turn @ centre + shift
+        vx, vy, _ = turn @ velocity
+        return cls(
+            name=name,
+            attribute=attribute,
+            x=float(x),
+            y=float(y),
+            length=float(length),
+            vx=float(vx),
+            vy=float(vy),
+        )
 
     @property
     def distance(self) -> float:

@@ -153,22 +153,18 @@ def _visible_agents(
 ) -> Iterator[Agent]:
     """The boxes of detection classes that the cameras can see."""
     lidar2ego = np.asarray(info['lidar_points']['lidar2ego'])
-    turn, shift = lidar2ego[:3, :3], lidar2ego[:3, 3]
     for box in info.get('instances', ()):
         name = class_names.get(box['bbox_label_3d'])
         seen = is_seen(box.get('visibility', ''), box['num_lidar_pts'])
         if name is None or not seen:
             continue
-        x, y, _ = turn @ box['bbox_3d'][:3] + shift
-        vx, vy, _ = turn @ [*box['velocity'], 0.0]
-        yield Agent(
-            name=name,
-            attribute=box.get('attribute', ''),
-            x=float(x),
-            y=float(y),
-            length=float(box['bbox_3d'][3]),
-            vx=float(vx),
-            vy=float(vy),
+        yield Agent.placed(
+            name,
+            box.get('attribute', ''),
+            box['bbox_3d'][:3],
+            box['bbox_3d'][3],
+            [*box['velocity'], 0.0],
+            lidar2ego,
         )
 
 

@@ -29,7 +29,6 @@ losses, seconds, the peak of memory, and which of its weights moved.
 import argparse
 import json
 import multiprocessing
-import resource
 import statistics
 import sys
 import time
@@ -43,6 +42,7 @@ from transformers.models.gemma2.modeling_gemma2 import Gemma2Model
 import mmocc.models.vlms.paligemma  # noqa: F401  (registers the kernel)
 from benchmarks.evaluation import evaluation
 from benchmarks.loading import loading
+from benchmarks.measuring import GIB, peak_bytes, synchronise
 from benchmarks.rendering import rendering
 from benchmarks.training import training
 from mmocc.models.bridges import greedy_decode
@@ -57,7 +57,6 @@ from mmocc.utils.overrides import Overrides
 
 COMPONENT = 'configs/_base_/components/paligemma2-3b-224.py'
 NUM_IMAGE, NUM_TEXT, NUM_QUERIES = 1536, 128, 2500
-GIB = 2**30
 PROMPT_LENGTH = 24
 ANSWER_LENGTH = 8
 # An id that ends no answer, so that every run decodes as many tokens.
@@ -107,18 +106,6 @@ def parse_args() -> argparse.Namespace:
         task.add_argument('--device', default='cpu')
         task.add_argument('--out', type=Path, help='JSON file')
     return parser.parse_args()
-
-
-def peak_bytes(device: str) -> int:
-    """The most memory this process has held so far."""
-    if device == 'cpu':
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return torch.cuda.max_memory_allocated(device)
-
-
-def synchronise(device: str) -> None:
-    if device != 'cpu':
-        torch.cuda.synchronize(device)
 
 
 def full_mask() -> torch.Tensor:

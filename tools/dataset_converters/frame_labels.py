@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dataset_converters.can_bus import load_can_bus
 from dataset_converters.nuscenes_tables import NuScenesTables, SceneRecord
+from dataset_converters.object_boxes import box_velocities
 from dataset_converters.scene_labels import scene_labels
 from mmocc.annotation import (
     LabelRules,
@@ -45,6 +46,7 @@ def _label_scene(
     """(sample token, label) of every key frame of a scene."""
     frames = scene_labels(
         record,
+        box_velocities(record.frames),
         load_can_bus(root, record.name),
         road_map,
         RuleAnnotator(),

@@ -46,8 +46,10 @@ def convert_scene(
     """Build the entries of a scene in time order, without ``sample_idx``."""
     scene = inputs.record
     frames = scene.frames
+    velocities = box_velocities(frames)
     labels = scene_labels(
         scene,
+        velocities,
         inputs.can_bus,
         inputs.road_map,
         annotator if inputs.annotated else None,
@@ -55,9 +57,8 @@ def convert_scene(
     )
     tracks = _box_transforms(frames)
     infos = []
-    for k, velocities in enumerate(box_velocities(frames)):
-        frame = frames[k]
-        info = mmdet3d_fields(frame, velocities, inputs.annotated)
+    for k, frame in enumerate(frames):
+        info = mmdet3d_fields(frame, velocities[k], inputs.annotated)
         _add_our_views(info, frame)
         if inputs.annotated:
             _add_our_boxes(info, frame, frames[k + 1 :], tracks)

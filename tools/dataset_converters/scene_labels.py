@@ -1,10 +1,12 @@
 """Motion, meta-actions and chains of thought of the frames of a scene."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dataset_converters.can_bus import CanBus
 from dataset_converters.nuscenes_tables import MICROSECONDS, Frame, SceneRecord
-from dataset_converters.object_boxes import box_velocities, detection_name
+from dataset_converters.object_boxes import detection_name
 from dataset_converters.rigid import invert, planar_pose
 from dataset_converters.scene_motion import motion_fields
 from mmocc.annotation import (
@@ -21,6 +23,7 @@ from mmocc.structures import MetaAction
 
 def scene_labels(
     record: SceneRecord,
+    velocities: Sequence[np.ndarray],
     can_bus: CanBus | None,
     road_map: RoadMap | None,
     annotator: RuleAnnotator | None,
@@ -30,6 +33,7 @@ def scene_labels(
 
     Args:
         record (SceneRecord): The rows of the tables.
+        velocities (Sequence[np.ndarray]): Those of ``box_velocities``.
         can_bus (CanBus): Messages, or None: the status comes from poses.
         road_map (RoadMap): The map, or None: directions from the path.
         annotator (RuleAnnotator): Who writes chains of thought; None leaves
@@ -45,7 +49,6 @@ def scene_labels(
     times = np.array([frame.timestamp for frame in frames]) / MICROSECONDS
     lanes = road_map.lanes if road_map else None
     labels = motion_fields(transforms, times, can_bus, lanes, rules)
-    velocities = box_velocities(frames)
     for k, fields in enumerate(labels):
         fields['cot'] = ''
         if annotator is not None and fields['meta_action'] is not None:
@@ -80,23 +83,19 @@ def _context(
 def _visible_agents(frame: Frame, velocities: np.ndarray) -> tuple[Agent, ...]:
     """The boxes of detection classes that the cameras can see."""
     global2ego = invert(frame.lidar.ego2global)
-    turn, shift = global2ego[:3, :3], global2ego[:3, 3]
     agents = []
     for box, velocity in zip(frame.annotations, velocities, strict=True):
         name = detection_name(box.category)
         if name is None or not is_seen(box.visibility, box.num_lidar_pts):
             continue
-        x, y, _ = turn @ box.translation + shift
-        vx, vy, _ = turn @ velocity
         agents.append(
-            Agent(
-                name=name,
-                attribute=box.attribute,
-                x=float(x),
-                y=float(y),
-                length=float(box.size[1]),
-                vx=float(vx),
-                vy=float(vy),
+            Agent.placed(
+                name,
+                box.attribute,
+                box.translation,
+                box.size[1],
+                velocity,
+                global2ego,
             )
         )
     return tuple(agents)

@@ -1,7 +1,6 @@
 """A few training steps of a config at its own size: do they run, and learn?"""
 
 import argparse
-import resource
 import time
 from collections import Counter
 from functools import partial
@@ -13,11 +12,11 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from benchmarks.measuring import GIB, peak_bytes, synchronise
 from cost.meta_model import without_downloads
 from mmocc.registry import MODELS
 from mmocc.utils.config import load_config
 
-GIB = 2**30
 PIECE = 2**24  # numbers that are turned into doubles at a time
 COLUMNS = ('weights', 'trainable', 'gradient', 'moved')
 
@@ -79,14 +78,6 @@ def fingerprints(model: nn.Module) -> dict[str, float]:
     }
 
 
-def peak_gib(device: str) -> float:
-    """The most memory so far: of the process, or of tensors on a GPU."""
-    if device == 'cpu':
-        kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return kib * 1024 / GIB
-    return torch.cuda.max_memory_allocated(device) / GIB
-
-
 def step(
     model: nn.Module, optimizer: OptimWrapper, batch: dict, device: str
 ) -> dict:
@@ -94,11 +85,10 @@ def step(
     start = time.perf_counter()
     logs = model.train_step(batch, optimizer)
     losses = {name: value.item() for name, value in logs.items()}
-    if device != 'cpu':
-        torch.cuda.synchronize(device)
+    synchronise(device)
     return dict(
         seconds=time.perf_counter() - start,
-        peak_gib=peak_gib(device),
+        peak_gib=peak_bytes(device) / GIB,
         losses=losses,
     )
 
