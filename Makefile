@@ -21,7 +21,7 @@ env:
 	@bash tools/install.sh
 
 demo: env
-	PYTHONWARNINGS=ignore $(RUN) tools/demo.py
+	PYTHONWARNINGS=ignore $(RUN) projects/SyntheticNuScenes/demo/demo.py
 
 # One thread per process, so that JOBS processes share the cores evenly.
 test: env

@@ -7,13 +7,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-
-from mmocc.registry import METRICS, MODELS, TRANSFORMS
-from mmocc.testing import (
+from mmocc_testing import (
     make_anchor_set,
     straight_anchors,
     write_tiny_dataset,
 )
+
+from mmocc.registry import METRICS, MODELS, TRANSFORMS
 
 ROOT = Path(__file__).parents[1]
 TINY_TOKENIZER = 'mmocc://tiny_tokenizer'

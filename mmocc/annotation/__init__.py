@@ -4,8 +4,6 @@ from mmocc.annotation.annotator import (
     NoAnswerError,
     UnreachableError,
 )
-from mmocc.annotation.answer_record import Answer, AnswerRecord
-from mmocc.annotation.arbitration import Arbiter, Decision, review_item
 from mmocc.annotation.chain_of_thought import (
     ChainOfThought,
     parse_chain_of_thought,
@@ -18,17 +16,12 @@ from mmocc.annotation.info_frames import (
     label_infos,
     split_scenes,
 )
-from mmocc.annotation.json_lines import JsonLinesError
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LaneGraph
 from mmocc.annotation.meta_action_labels import (
     MetaActionLabel,
     label_scene,
 )
-from mmocc.annotation.openai_compatible_annotator import (
-    OpenAICompatibleAnnotator,
-)
-from mmocc.annotation.replay_annotator import ReplayAnnotator
 from mmocc.annotation.road_map import (
     MapError,
     RoadMap,
@@ -42,21 +35,14 @@ __all__ = [
     'Agent',
     'Annotator',
     'AnnotatorError',
-    'Answer',
-    'AnswerRecord',
-    'Arbiter',
     'ChainOfThought',
-    'Decision',
     'FrameContext',
     'InfoFrame',
-    'JsonLinesError',
     'LabelRules',
     'LaneGraph',
     'MapError',
     'MetaActionLabel',
     'NoAnswerError',
-    'OpenAICompatibleAnnotator',
-    'ReplayAnnotator',
     'RoadMap',
     'RuleAnnotator',
     'Surroundings',
@@ -69,6 +55,5 @@ __all__ = [
     'map_path',
     'parse_chain_of_thought',
     'past_actions',
-    'review_item',
     'split_scenes',
 ]

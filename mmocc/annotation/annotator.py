@@ -3,7 +3,7 @@
 An annotator is an object of the registry ``ANNOTATORS``. It is told about a
 frame (``FrameContext``) and answers with a chain of thought that ends in a
 meta-action. The rule-based one leads to the label that it is told; others may
-come to another one, which ``mmocc.annotation.arbitration`` settles.
+come to another one, which an arbiter settles (``projects/DrivingLabels``).
 """
 
 from abc import ABC, abstractmethod

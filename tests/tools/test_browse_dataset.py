@@ -4,9 +4,9 @@ import pickle
 
 import cv2
 import pytest
+from mmocc_testing import write_tiny_dataset
 from plyfile import PlyData
 
-from mmocc.testing import write_tiny_dataset
 from mmocc.utils.info_file import load_info_file
 
 CONFIG = """

@@ -6,9 +6,9 @@ import sys
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from mmocc_testing import write_tiny_dataset
 
 from mmocc.registry import MODELS
-from mmocc.testing import write_tiny_dataset
 from mmocc.utils.config import load_config
 
 QUESTION = 'Are there any pedestrians?'

@@ -6,14 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from handmade_nuscenes import IMAGE_SIZE, HandmadeNuScenes
+from mmocc_testing.handmade_nuscenes import IMAGE_SIZE, HandmadeNuScenes
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 sys.path.insert(0, str(TOOLS))
 sys.path.insert(0, str(Path(__file__).parents[1] / 'mmocc' / 'annotation'))
 
 import check_data  # noqa: E402
-import handmade_roads as roads  # noqa: E402
+from mmocc_testing import handmade_roads as roads  # noqa: E402
 
 from dataset_converters.file_checks import check_label  # noqa: E402
 from dataset_converters.geometry_checks import points_in_box  # noqa: E402

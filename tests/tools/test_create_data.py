@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from handmade_nuscenes import HandmadeNuScenes
+from mmocc_testing.handmade_nuscenes import HandmadeNuScenes
 from nuscenes.utils import splits
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))

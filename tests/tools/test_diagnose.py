@@ -9,14 +9,14 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
-
-from mmocc.registry import MODELS
-from mmocc.structures import EGO_STATUS, FREE, OccDataSample
-from mmocc.testing import (
+from mmocc_testing import (
     make_anchor_set,
     straight_anchors,
     write_tiny_dataset,
 )
+
+from mmocc.registry import MODELS
+from mmocc.structures import EGO_STATUS, FREE, OccDataSample
 
 CONFIG = (
     'projects/SparseOccVLA/configs/sparseoccvla/'

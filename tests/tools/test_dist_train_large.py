@@ -5,10 +5,10 @@ import torch
 import two_processes
 from launching import ROOT, TOY, read_curve, run_tool, why
 from mmengine.config import Config
+from mmocc_testing import write_tiny_dataset
 
-import projects.OccVLA.occvla  # noqa: F401  (registers OccVLA)
+import mmocc.projects.OccVLA.occvla  # noqa: F401  (registers OccVLA)
 from mmocc.registry import MODELS
-from mmocc.testing import write_tiny_dataset
 
 # Of a logged loss, absolute: gradients are summed in another order.
 TOLERANCE = 1e-4
@@ -20,7 +20,7 @@ _base_ = [
     'occvla_tiny_stage2-joint_synthetic.py',
 ]
 custom_imports = dict(
-    imports=['projects.OccVLA.occvla', 'toy_project'],
+    imports=['mmocc.projects.OccVLA.occvla', 'toy_project'],
     allow_failed_imports=False,
 )
 custom_hooks = [dict(type='PowerCut', iteration=-1)]

@@ -5,9 +5,8 @@ import signal
 
 import pytest
 from launching import ROOT, read_curve, run_tool, train, why
+from mmocc_testing import write_tiny_dataset
 from test_dist_train import assert_same_training
-
-from mmocc.testing import write_tiny_dataset
 
 CONFIG = """
 _base_ = '{root}/projects/OccVLA/configs/occvla/{name}'
@@ -37,7 +36,7 @@ POWER_CUT = """
 _base_ = '{config}'
 
 custom_imports = dict(
-    imports=['projects.OccVLA.occvla', 'toy_project'],
+    imports=['mmocc.projects.OccVLA.occvla', 'toy_project'],
     allow_failed_imports=False,
 )
 custom_hooks = [dict(type='PowerCut', iteration=5)]

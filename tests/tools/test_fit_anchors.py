@@ -4,9 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
+from mmocc_testing import make_occ_info, wrap_infos
 
 from mmocc.models.planners.anchor_set import AnchorSet
-from mmocc.testing import make_occ_info, wrap_infos
 
 TRAIN_SCENES = ('scene-0061', 'scene-0553')  # of nuScenes mini
 VAL_SCENE = 'scene-0103'

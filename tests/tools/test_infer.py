@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from mmocc_testing import write_tiny_dataset
 
 from mmocc.registry import MODELS
 from mmocc.structures import DIRECTIONS, SPEEDS
-from mmocc.testing import write_tiny_dataset
 from mmocc.utils.config import load_config
 from mmocc.utils.info_file import load_info_file
 from mmocc.visualization.agents import Agents

@@ -9,14 +9,14 @@ from pathlib import Path
 import mmdet3d
 import numpy as np
 import pytest
-from handmade_nuscenes import HandmadeNuScenes
+from mmocc_testing.handmade_nuscenes import HandmadeNuScenes
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 sys.path.insert(0, str(TOOLS))
 sys.path.insert(0, str(Path(__file__).parents[1] / 'mmocc' / 'annotation'))
 
 import create_data  # noqa: E402
-import handmade_roads as roads  # noqa: E402
+from mmocc_testing import handmade_roads as roads  # noqa: E402
 
 from dataset_converters.nuscenes_converter import (  # noqa: E402
     ConvertOptions,

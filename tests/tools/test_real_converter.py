@@ -10,6 +10,8 @@ from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 
+from mmocc_testing import BOX_CATEGORIES
+
 from dataset_converters.foreign_infos import convert_foreign
 from dataset_converters.nuscenes_converter import (
     ConvertOptions,
@@ -24,7 +26,6 @@ from dataset_converters.own_cameras import (
 )
 from dataset_converters.rigid import invert, rotation_matrix
 from mmocc.datasets import NuScenesOccDataset
-from mmocc.testing import BOX_CATEGORIES
 from mmocc.utils.info_file import load_info_file
 
 SCENE, SIZE = 'scene-0061', (1600, 900)

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from mmocc_testing.browser import open_page
 
 from mmocc.evaluation.files import (
     GridFileWriter,
@@ -14,7 +15,6 @@ from mmocc.evaluation.files import (
 )
 from mmocc.evaluation.functional import PlanSample
 from mmocc.structures import FREE
-from mmocc.testing.browser import open_page
 
 ROAD = 11
 LOG = """2026/01/01 00:00:00 - mmengine - INFO -

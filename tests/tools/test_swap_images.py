@@ -3,8 +3,8 @@
 import pickle
 
 import pytest
+from mmocc_testing import make_occ_info, wrap_infos
 
-from mmocc.testing import make_occ_info, wrap_infos
 from mmocc.utils.info_file import load_info_file
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_nuscenes import HandmadeNuScenes
+from mmocc_testing.handmade_nuscenes import HandmadeNuScenes
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 

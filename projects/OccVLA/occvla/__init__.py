@@ -1,3 +1,3 @@
-from projects.OccVLA.occvla.occvla import OccVLA
+from mmocc.projects.OccVLA.occvla.occvla import OccVLA
 
 __all__ = ['OccVLA']

@@ -14,13 +14,13 @@ from mmocc.models.bridges.action_tree import marginals
 from mmocc.models.detectors import BaseVLA, require_token_width
 from mmocc.models.layers.block_attention import PrefixMemory
 from mmocc.models.vlms import build_tokenizer
-from mmocc.registry import MODELS
-from mmocc.structures import META_ACTIONS, OccDataSample
-from mmocc.structures.tokens import TextBatch
-from projects.OccVLA.occvla.meta_action_decoder import (
+from mmocc.projects.OccVLA.occvla.meta_action_decoder import (
     DecodedMetaAction,
     MetaActionDecoder,
 )
+from mmocc.registry import MODELS
+from mmocc.structures import META_ACTIONS, OccDataSample
+from mmocc.structures.tokens import TextBatch
 
 META_TASK = 'meta_action'
 

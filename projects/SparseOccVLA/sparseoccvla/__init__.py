@@ -1,3 +1,5 @@
-from projects.SparseOccVLA.sparseoccvla.sparse_occ_vla import SparseOccVLA
+from mmocc.projects.SparseOccVLA.sparseoccvla.sparse_occ_vla import (
+    SparseOccVLA,
+)
 
 __all__ = ['SparseOccVLA']

@@ -20,23 +20,23 @@ from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
 from mmocc.models.planners.anchor_set import gt3s_command
 from mmocc.models.planners.condition_memory import ConditionExtras
 from mmocc.models.vlms.tokenizer import build_tokenizer
+from mmocc.projects.SparseOccVLA.sparseoccvla.clip_distillation import to_rgb
+from mmocc.projects.SparseOccVLA.sparseoccvla.input_checks import (
+    needs_language,
+    require_known_inputs,
+    require_no_language,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.meta_action_reader import (
+    MetaActionReader,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.planner_question import (
+    PlannerQuestion,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, OccDataSample, parse_meta_action
 from mmocc.structures.meta_action import IGNORE
 from mmocc.structures.sparse_occ import SparseOccFeatures
 from mmocc.structures.tokens import SparseBridgeOutput, TextBatch
-from projects.SparseOccVLA.sparseoccvla.clip_distillation import to_rgb
-from projects.SparseOccVLA.sparseoccvla.input_checks import (
-    needs_language,
-    require_known_inputs,
-    require_no_language,
-)
-from projects.SparseOccVLA.sparseoccvla.meta_action_reader import (
-    MetaActionReader,
-)
-from projects.SparseOccVLA.sparseoccvla.planner_question import (
-    PlannerQuestion,
-)
 
 TARGETS = ('all', 'visible')
 META_TASK = 'meta_action'

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import handmade_roads as roads
 import numpy as np
 import pytest
-from drive_infos import drive_infos
+from mmocc_testing import handmade_roads as roads
+from mmocc_testing.drive_infos import drive_infos
 
 from mmocc.annotation import LabelRules, RoadMap, label_infos, split_scenes
 from mmocc.annotation.lane_graph import LaneGraph

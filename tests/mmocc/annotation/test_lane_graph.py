@@ -1,6 +1,6 @@
-import handmade_roads as roads
 import numpy as np
 import pytest
+from mmocc_testing import handmade_roads as roads
 from nuscenes.map_expansion.arcline_path_utils import discretize_lane
 
 from mmocc.annotation.lane_graph import (

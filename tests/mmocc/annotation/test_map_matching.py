@@ -1,6 +1,6 @@
-import handmade_roads as roads
 import numpy as np
 import pytest
+from mmocc_testing import handmade_roads as roads
 
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LaneGraph

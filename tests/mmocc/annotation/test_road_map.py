@@ -1,8 +1,8 @@
 import json
 
-import handmade_roads as roads
 import numpy as np
 import pytest
+from mmocc_testing import handmade_roads as roads
 
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.road_map import MapError, RoadMap, inside

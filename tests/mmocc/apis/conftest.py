@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope, init_default_scope
+from mmocc_testing import write_tiny_dataset
 
 from mmocc.apis import VLAInferencer
 from mmocc.registry import MODELS
-from mmocc.testing import write_tiny_dataset
 from mmocc.utils.config import load_config
 from mmocc.utils.info_file import load_info_file
 

@@ -6,7 +6,7 @@ _base_ = [
     '../../../configs/_base_/default_runtime.py',
 ]
 custom_imports = dict(
-    imports=['projects.OccVLA.occvla'], allow_failed_imports=False
+    imports=['mmocc.projects.OccVLA.occvla'], allow_failed_imports=False
 )
 model = dict(
     type='OccVLA',

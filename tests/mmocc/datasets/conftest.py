@@ -1,7 +1,6 @@
 import pytest
 from mmengine.registry import DefaultScope, init_default_scope
-
-from mmocc.testing import write_tiny_dataset
+from mmocc_testing import write_tiny_dataset
 
 
 @pytest.fixture(autouse=True)

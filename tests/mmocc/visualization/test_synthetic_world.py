@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
+from mmocc.projects.SyntheticNuScenes.synthetic.actors import occ_label
+from mmocc.projects.SyntheticNuScenes.synthetic.calibration import CAMERA_RIG
+from mmocc.projects.SyntheticNuScenes.synthetic.light import draw_light
+from mmocc.projects.SyntheticNuScenes.synthetic.occupancy import semantics
+from mmocc.projects.SyntheticNuScenes.synthetic.presets import PRESETS
+from mmocc.projects.SyntheticNuScenes.synthetic.render import make_look, render
+from mmocc.projects.SyntheticNuScenes.synthetic.stage import freeze, set_stage
 from mmocc.structures import FREE, OCC3D_CLASSES
-from mmocc.synthetic.actors import occ_label
-from mmocc.synthetic.calibration import CAMERA_RIG
-from mmocc.synthetic.light import draw_light
-from mmocc.synthetic.occupancy import semantics
-from mmocc.synthetic.presets import PRESETS
-from mmocc.synthetic.render import make_look, render
-from mmocc.synthetic.stage import freeze, set_stage
 from mmocc.visualization import Agents, Path
 from mmocc.visualization.agents import draw_boxes
 from mmocc.visualization.camera_panel import draw_path

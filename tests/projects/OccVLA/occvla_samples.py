@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 
-import projects.OccVLA.occvla  # noqa: F401  (registers OccVLA)
+import mmocc.projects.OccVLA.occvla  # noqa: F401  (registers OccVLA)
 from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
 from mmocc.structures import DrivingQA, MetaAction, OccDataSample

@@ -7,8 +7,8 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from occvla_samples import build_model, make_batch
 
+from mmocc.projects.OccVLA.occvla.meta_action_decoder import DecodedMetaAction
 from mmocc.structures import DIRECTIONS, SPEEDS, parse_meta_action
-from projects.OccVLA.occvla.meta_action_decoder import DecodedMetaAction
 
 
 def parameters_with_gradient(model):

@@ -8,13 +8,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import BaseDataElement
+from mmocc_testing import make_anchor_set
 
-import projects.SparseOccVLA.sparseoccvla  # noqa: F401  (registers it)
+import mmocc.projects.SparseOccVLA.sparseoccvla  # noqa: F401  (registers it)
 from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, DrivingQA, MetaAction, OccDataSample
 from mmocc.structures.prompts import meta_action_question
-from mmocc.testing import make_anchor_set
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / 'projects/SparseOccVLA/configs'

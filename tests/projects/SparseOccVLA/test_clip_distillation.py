@@ -20,11 +20,11 @@ from torch.distributed import destroy_process_group, init_process_group
 from torch.nn.parallel import DistributedDataParallel
 
 from mmocc.apis.weights import load_weights
-from mmocc.structures.sparse_occ import SparseOccFeatures
-from projects.SparseOccVLA.sparseoccvla.clip_distillation import (
+from mmocc.projects.SparseOccVLA.sparseoccvla.clip_distillation import (
     read_key_frame,
     to_rgb,
 )
+from mmocc.structures.sparse_occ import SparseOccFeatures
 
 PATCH = 8
 ROWS, COLUMNS = SIZE[0] // PATCH, SIZE[1] // PATCH

@@ -7,12 +7,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmocc_testing import write_tiny_dataset
 from sparseoccvla_samples import CONFIGS
 
-import projects.SparseOccVLA.sparseoccvla  # noqa: F401
+import mmocc.projects.SparseOccVLA.sparseoccvla  # noqa: F401
 from mmocc.models.detectors.base_vla import BaseVLA
 from mmocc.registry import DATASETS
-from mmocc.testing import write_tiny_dataset
 
 STAGE_3 = 'sparseoccvla_tiny_stage3-forecast-planner_synthetic.py'
 NOW = 1  # with a frame before it and one after it

@@ -14,7 +14,7 @@ from sparseoccvla_samples import (
 )
 
 from mmocc.models.vlms import build_tokenizer
-from projects.SparseOccVLA.sparseoccvla.planner_question import (
+from mmocc.projects.SparseOccVLA.sparseoccvla.planner_question import (
     PlannerQuestion,
 )
 

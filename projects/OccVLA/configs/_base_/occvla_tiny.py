@@ -5,7 +5,7 @@ _base_ = [
     '../../../../configs/_base_/components/occworld-vqvae_tiny.py',
 ]
 custom_imports = dict(
-    imports=['projects.OccVLA.occvla'], allow_failed_imports=False
+    imports=['mmocc.projects.OccVLA.occvla'], allow_failed_imports=False
 )
 embed_dims = 128
 

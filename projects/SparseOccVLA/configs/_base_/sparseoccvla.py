@@ -2,7 +2,8 @@
 # inside are ours unless a source is named.
 _base_ = ['../../../../configs/_base_/components/llama-7b-lora.py']
 custom_imports = dict(
-    imports=['projects.SparseOccVLA.sparseoccvla'], allow_failed_imports=False
+    imports=['mmocc.projects.SparseOccVLA.sparseoccvla'],
+    allow_failed_imports=False,
 )
 embed_dims = 256
 num_queries = 600  # the paper reports 300 and 600

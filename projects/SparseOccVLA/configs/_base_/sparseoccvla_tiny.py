@@ -2,7 +2,8 @@
 # tests, the demo and ideas.
 _base_ = ['../../../../configs/_base_/components/causal-lm_tiny.py']
 custom_imports = dict(
-    imports=['projects.SparseOccVLA.sparseoccvla'], allow_failed_imports=False
+    imports=['mmocc.projects.SparseOccVLA.sparseoccvla'],
+    allow_failed_imports=False,
 )
 embed_dims = 64
 # 300 queries of 128 points: as many points as there are visible voxels.

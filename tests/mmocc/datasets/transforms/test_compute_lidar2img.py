@@ -1,8 +1,8 @@
 import numpy as np
+from mmocc_testing import make_occ_info
 
 from mmocc.datasets import ComputeLidar2Img
 from mmocc.structures import CAMERAS
-from mmocc.testing import make_occ_info
 
 
 def matrices(info):

@@ -1,8 +1,8 @@
 import pytest
+from mmocc_testing import make_occ_info
 
 from mmocc.datasets import LoadDrivingQA, SampleError
 from mmocc.structures import MetaAction, parse_meta_action
-from mmocc.testing import make_occ_info
 
 
 def ask(info, draw=(0, 0), **kwargs):

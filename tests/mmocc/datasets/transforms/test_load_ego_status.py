@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from mmocc_testing import make_occ_info
 
 from mmocc.datasets import LoadEgoStatus, SampleError
 from mmocc.structures import EGO_STATUS
-from mmocc.testing import make_occ_info
 
 
 def test_missing_steps_are_zero_and_masked():

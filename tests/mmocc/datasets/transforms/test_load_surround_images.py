@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmocc_testing import make_occ_info
 
 from mmocc.datasets import LoadSurroundImages, SampleError
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import CAMERAS
-from mmocc.testing import make_occ_info
 
 
 def frame(root):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmocc_testing import make_anchor_set
 
 from mmocc.models.planners.anchor_set import AnchorSet
 from mmocc.registry import MODELS
 from mmocc.structures.sparse_occ import SparseOccFeatures
-from mmocc.testing import make_anchor_set
 
 STEPS = 6
 SECONDS = 0.5 * np.arange(1, STEPS + 1)

@@ -1,0 +1,127 @@
+"""From the content of an info file to one with new labels and texts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmocc.annotation.info_frames import (
+    InfoFrame,
+    label_infos,
+    split_scenes,
+)
+from mmocc.annotation.label_rules import LabelRules
+from mmocc.annotation.meta_action_labels import SOURCE_REVIEW
+from mmocc.annotation.road_map import RoadMap
+from mmocc.projects.DrivingLabels.driving_labels.answer_record import (
+    AnswerRecord,
+)
+from mmocc.projects.DrivingLabels.driving_labels.arbitration import (
+    Arbiter,
+    Decision,
+    review_item,
+)
+
+
+@dataclass
+class Outcome:
+    """What became of the frames of a file.
+
+    Attributes:
+        data_list (list[dict]): Their new entries, in the order of the file.
+        decided (list): (frame, decision) of those that have a label.
+        queue (list[dict]): Lines of the review queue.
+        reviewed (int): Frames that keep the label of a person.
+        scenes_without_map (list[str]): Directions come from the path there.
+    """
+
+    data_list: list[dict]
+    decided: list[tuple[InfoFrame, Decision]] = field(default_factory=list)
+    queue: list[dict] = field(default_factory=list)
+    reviewed: int = 0
+    scenes_without_map: list[str] = field(default_factory=list)
+
+
+def annotate_infos(
+    infos: dict,
+    source: Path,
+    root: Path,
+    road_maps: Callable[[str], RoadMap | None],
+    rules: LabelRules,
+    record: AnswerRecord,
+    arbiter: Arbiter,
+    advance: Callable[[], object],
+) -> Outcome:
+    """Label all frames, scene by scene.
+
+    Args:
+        infos (dict): Content of an info file; is left as it is.
+        source (Path): The file, for messages.
+        root (Path): Data root with images.
+        road_maps (Callable): Location to its map, or None.
+        rules (LabelRules): Thresholds.
+        record (AnswerRecord): Answers of the annotator.
+        arbiter (Arbiter): Who settles differences.
+        advance (Callable): Called once for each frame.
+
+    Raises:
+        InfoFileError: A scene is not whole.
+        UnreachableError: The annotator did not get through; answers so far
+            are on record.
+        AnnotatorError: The annotator cannot work.
+    """
+    class_names = {
+        label: name
+        for name, label in infos['metainfo'].get('categories', {}).items()
+        if label >= 0
+    }
+    outcome = Outcome(data_list=[])
+    changed: dict[str, dict] = {}
+    for scene in split_scenes(infos['data_list'], str(source)):
+        road_map = road_maps(scene[0].get('location', ''))
+        if road_map is None:
+            outcome.scenes_without_map.append(scene[0]['scene_name'])
+        frames = list(label_infos(scene, class_names, road_map, rules, root))
+        undecided = []
+        for frame in frames:
+            new = dict(
+                frame.info,
+                his_meta_actions=[a._asdict() for a in frame.history],
+            )
+            changed[frame.info['token']] = new
+            if _is_reviewed(frame.info):
+                outcome.reviewed += 1
+                advance()
+            elif frame.label is None:
+                new.update(meta_action=None, cot='')
+                advance()
+            else:
+                undecided.append(frame)
+        answers = record.collect([f.context for f in undecided], advance)
+        for frame in undecided:
+            token = frame.info['token']
+            decision = arbiter.decide(
+                frame.context, frame.label, answers[token]
+            )
+            changed[token].update(
+                meta_action=dict(
+                    **decision.action._asdict(),
+                    source=decision.source,
+                    confidence=decision.confidence,
+                ),
+                cot=decision.text,
+            )
+            outcome.decided.append((frame, decision))
+            if decision.reason:
+                outcome.queue.append(
+                    review_item(
+                        frame.info, frame.label, decision, arbiter.name
+                    )
+                )
+    outcome.data_list = [changed[i['token']] for i in infos['data_list']]
+    return outcome
+
+
+def _is_reviewed(info: dict) -> bool:
+    """Whether a person decided on a frame: that stands."""
+    label = info.get('meta_action') or {}
+    return label.get('source') == SOURCE_REVIEW

@@ -1,0 +1,151 @@
+"""Settle what map matching and an annotator say about a frame.
+
+The speed word is measured from the poses and always stands. The direction of
+the rules stands where they are sure of it, otherwise the annotator's does.
+Wherever the two differ, the rules are not sure, or the annotator has no
+usable answer, the frame goes to the review queue: a person has the last word.
+"""
+
+from dataclasses import dataclass, replace
+
+from mmocc.annotation.chain_of_thought import parse_chain_of_thought
+from mmocc.annotation.frame_context import FrameContext
+from mmocc.annotation.meta_action_labels import MetaActionLabel, legal_pair
+from mmocc.annotation.rule_annotator import RuleAnnotator
+from mmocc.projects.DrivingLabels.driving_labels.answer_record import Answer
+from mmocc.structures import MetaAction
+
+SOURCE_ANNOTATOR = 'annotator'
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a frame gets.
+
+    Attributes:
+        action (MetaAction): The label.
+        source (str): Who chose the direction: ``map``, ``motion`` or
+            ``annotator``.
+        confidence (float): Of the rules in their own label, 0 to 1.
+        text (str): The chain of thought, which ends in ``action``.
+        said (MetaAction or None): The annotator's action.
+        reason (str): Why the frame needs a review; '' where it does not.
+    """
+
+    action: MetaAction
+    source: str
+    confidence: float
+    text: str
+    said: MetaAction | None
+    reason: str
+
+
+class Arbiter:
+    """Decides frame by frame.
+
+    Args:
+        name (str): The annotator's name, for reasons.
+        min_confidence (float): Labels of less confidence are reviewed, and
+            directions of less give way to the annotator's. Defaults to 0.3.
+    """
+
+    def __init__(self, name: str, min_confidence: float = 0.3) -> None:
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(
+                f'min_confidence must be from 0 to 1, got {min_confidence}'
+            )
+        self.name = name
+        self.min_confidence = min_confidence
+        self._fallback = RuleAnnotator()
+
+    def decide(
+        self, context: FrameContext, label: MetaActionLabel, answer: Answer
+    ) -> Decision:
+        """Choose label and text of a frame.
+
+        Args:
+            context (FrameContext): The frame.
+            label (MetaActionLabel): What the rules say.
+            answer (Answer): What the annotator says.
+        """
+        said = None
+        if answer.text is not None:
+            said = parse_chain_of_thought(answer.text).action
+        direction, source = label.action.direction, label.source
+        unsure = label.direction_confidence < self.min_confidence
+        if said is not None and said.direction != direction and unsure:
+            direction, source = said.direction, SOURCE_ANNOTATOR
+        action = legal_pair(label.action.speed, direction)
+        return Decision(
+            action=action,
+            source=source,
+            confidence=label.confidence,
+            text=(
+                answer.text
+                if said == action
+                # Words that lead to another action would contradict it.
+                else self._fallback.annotate(replace(context, action=action))
+            ),
+            said=said,
+            reason='; '.join(self._reasons(label, said, answer)),
+        )
+
+    def _reasons(
+        self, label: MetaActionLabel, said: MetaAction | None, answer: Answer
+    ) -> list[str]:
+        reasons = []
+        if said is None:
+            reasons.append(f'{self.name} has no answer: {answer.problem}')
+        else:
+            reasons += [
+                f'{part} differs: {label.source} says {ours}, '
+                f'{self.name} says {theirs}'
+                for part, ours, theirs in zip(
+                    ('speed', 'direction'), label.action, said, strict=True
+                )
+                if ours != theirs
+            ]
+        for part, confidence in (
+            ('speed', label.speed_confidence),
+            ('direction', label.direction_confidence),
+        ):
+            if confidence < self.min_confidence:
+                reasons.append(
+                    f'low confidence in the {part}: {confidence:.2f}'
+                )
+        return reasons
+
+
+def review_item(
+    info: dict, label: MetaActionLabel, decision: Decision, name: str
+) -> dict:
+    """A line of the review queue.
+
+    Args:
+        info (dict): The frame's entry of the info file.
+        label (MetaActionLabel): What the rules say.
+        decision (Decision): What was decided meanwhile.
+        name (str): The annotator's name.
+
+    Returns:
+        dict: ``token``, ``scene_name``, ``frame_idx``, ``map`` (speed,
+        direction, confidence), ``annotator`` (speed and direction, None
+        without an answer, and name) and ``reason``.
+    """
+    said = decision.said
+    return dict(
+        token=info['token'],
+        scene_name=info['scene_name'],
+        frame_idx=info['frame_idx'],
+        map=dict(
+            speed=label.action.speed,
+            direction=label.action.direction,
+            confidence=round(label.confidence, 4),
+        ),
+        annotator=dict(
+            speed=said.speed if said else None,
+            direction=said.direction if said else None,
+            name=name,
+        ),
+        reason=decision.reason,
+    )

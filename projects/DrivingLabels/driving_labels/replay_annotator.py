@@ -1,0 +1,70 @@
+"""Chains of thought that were written before."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from mmocc.annotation.annotator import (
+    Annotator,
+    AnnotatorError,
+    NoAnswerError,
+)
+from mmocc.annotation.chain_of_thought import parse_chain_of_thought
+from mmocc.annotation.frame_context import FrameContext
+from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
+    JsonLinesError,
+    read_json_lines,
+)
+from mmocc.registry import ANNOTATORS
+
+
+@ANNOTATORS.register_module()
+class ReplayAnnotator(Annotator):
+    """Answers from a recorded file: ``answers.jsonl`` of an earlier run.
+
+    Args:
+        answers (str | Path): JSON lines with ``token`` (str) and ``text``
+            (str, or None where there was no answer). The last line of a
+            token counts.
+
+    Raises:
+        AnnotatorError: The file cannot be read, or a text is no chain of
+            thought.
+    """
+
+    name = 'replay'
+
+    def __init__(self, answers: str | Path) -> None:
+        self.path = Path(answers)
+        try:
+            records = read_json_lines(self.path)
+        except JsonLinesError as error:
+            raise AnnotatorError(str(error)) from error
+        self._texts: dict[str, str | None] = {}
+        for number, record in enumerate(records, start=1):
+            if 'token' not in record or 'text' not in record:
+                raise AnnotatorError(
+                    f'record {number} of {self.path} has the keys '
+                    f'{sorted(record)}, expected token and text'
+                )
+            text = record['text']
+            if text is not None and parse_chain_of_thought(text) is None:
+                raise AnnotatorError(
+                    f'the text of frame {record["token"]} in {self.path} is '
+                    'no chain of thought "Scene: ... History: ... Reasoning: '
+                    '... Action: <speed>; <direction>."'
+                )
+            self._texts[record['token']] = text
+
+    @property
+    def identity(self) -> dict:
+        """A digest of all texts."""
+        content = json.dumps(self._texts, sort_keys=True).encode()
+        return dict(type=self.name, texts=hashlib.sha256(content).hexdigest())
+
+    def annotate(self, context: FrameContext) -> str:
+        """Look a frame's answer up (see ``Annotator``)."""
+        text = self._texts.get(context.token)
+        if text is None:
+            raise NoAnswerError(f'{self.path.name} has none')
+        return text

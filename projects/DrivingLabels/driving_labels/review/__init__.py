@@ -1,0 +1,67 @@
+from mmocc.projects.DrivingLabels.driving_labels.review.apply_edits import (
+    SOURCE_REVIEW,
+    Outcome,
+    apply_decisions,
+    without_text,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.bird_eye import (
+    Window,
+    draw_world,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
+    Decision,
+    Edit,
+    decide,
+    read_edits,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
+    ReviewError,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.label_pairs import (
+    LABEL_PAIRS,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.page import (
+    INDEX_NAME,
+    index_page,
+    page_name,
+    scene_page,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.review_queue import (
+    QueueEntry,
+    read_queue,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.review_scene import (
+    ReviewFrame,
+    ReviewScene,
+    review_scenes,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.roads import Roads
+from mmocc.projects.DrivingLabels.driving_labels.review.statistics import (
+    edit_statistics,
+)
+
+__all__ = [
+    'INDEX_NAME',
+    'LABEL_PAIRS',
+    'SOURCE_REVIEW',
+    'Decision',
+    'Edit',
+    'Outcome',
+    'QueueEntry',
+    'ReviewError',
+    'ReviewFrame',
+    'ReviewScene',
+    'Roads',
+    'Window',
+    'apply_decisions',
+    'decide',
+    'draw_world',
+    'edit_statistics',
+    'index_page',
+    'page_name',
+    'read_edits',
+    'read_queue',
+    'review_scenes',
+    'scene_page',
+    'without_text',
+]

@@ -1,0 +1,242 @@
+r"""Label the frames of an info file and write their chains of thought.
+
+python tools/annotate.py data/nuscenes/nuscenes_infos_occ_train.pkl \
+    --annotator rule --out work_dirs/annotation/train
+OPENAI_API_KEY=... python tools/annotate.py INFO.pkl --annotator openai \
+    --base-url https://api.openai.com/v1 --model NAME --out DIR
+python tools/annotate.py INFO.pkl --annotator replay \
+    --answers DIR/answers.jsonl --out OTHER
+
+DIR gets the info file with new labels, answers.jsonl, review_queue.jsonl and
+statistics.json. After a kill, run the same command again.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+from mmengine.config import Config
+from tqdm import tqdm
+
+from dataset_converters.plain_pickle import write_info_file
+from mmocc.annotation import (
+    AnnotatorError,
+    LabelRules,
+    MapError,
+    RoadMap,
+    UnreachableError,
+    map_path,
+)
+from mmocc.projects.DrivingLabels.driving_labels import (
+    AnswerRecord,
+    Arbiter,
+    JsonLinesError,
+)
+from mmocc.projects.DrivingLabels.driving_labels.annotate_infos import (
+    annotate_infos,
+)
+from mmocc.projects.DrivingLabels.driving_labels.annotation_report import (
+    describe,
+    summarise,
+)
+from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
+    write_json_lines,
+)
+from mmocc.registry import ANNOTATORS
+from mmocc.utils.atomic import atomic_open
+from mmocc.utils.info_file import InfoFileError, load_info_file
+from mmocc.utils.overrides import Overrides
+
+TYPES = {
+    'rule': 'RuleAnnotator',
+    'openai': 'OpenAICompatibleAnnotator',
+    'replay': 'ReplayAnnotator',
+}
+ANSWERS = 'answers.jsonl'
+QUEUE = 'review_queue.jsonl'
+STATISTICS = 'statistics.json'
+_INTERRUPTED = 130
+
+
+class OptionError(ValueError):
+    """A command line or config that cannot be followed."""
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog=__doc__.split('\n\n', 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('info', type=Path, help='an info file of whole scenes')
+    parser.add_argument('--annotator', required=True, choices=list(TYPES))
+    parser.add_argument(
+        '--out', type=Path, required=True, help='folder of the results'
+    )
+    parser.add_argument(
+        '--root', type=Path, help='data root (default: folder of the info)'
+    )
+    parser.add_argument(
+        '--base-url', help='openai: the endpoint (default: $OPENAI_BASE_URL)'
+    )
+    parser.add_argument(
+        '--model', help='openai: its model (default: $OPENAI_MODEL)'
+    )
+    parser.add_argument(
+        '--api-key-env',
+        metavar='NAME',
+        help='openai: variable that holds the key (default: OPENAI_API_KEY)',
+    )
+    parser.add_argument(
+        '--cameras',
+        nargs='+',
+        metavar='CAM',
+        help='openai: send the images of these cameras (default: none)',
+    )
+    parser.add_argument(
+        '--answers', type=Path, help='replay: answers.jsonl of another run'
+    )
+    parser.add_argument(
+        '--config',
+        type=Path,
+        help='file with label_rules, annotator and min_confidence',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=Overrides,
+        metavar='KEY=VALUE',
+        help='such as label_rules.acceleration=0.5 annotator.timeout=20',
+    )
+    return parser.parse_args(argv)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Thresholds and the annotator's options, by file and command line.
+
+    Raises:
+        OptionError: A key is unknown or no config can be read.
+    """
+    config = Config(dict(label_rules={}, annotator={}, min_confidence=0.3))
+    known = set(config)
+    if args.config:
+        try:
+            config.merge_from_dict(Config.fromfile(args.config).to_dict())
+        except (OSError, SyntaxError) as error:
+            raise OptionError(
+                f'the config {args.config} cannot be read: {error}'
+            ) from error
+    config.merge_from_dict(args.cfg_options or {})
+    if unknown := sorted(set(config) - known):
+        raise OptionError(
+            f'the options hold {", ".join(unknown)}, expected '
+            f'{", ".join(sorted(known))}'
+        )
+    options = {
+        name: getattr(args, name)
+        for name in ('base_url', 'model', 'api_key_env', 'cameras', 'answers')
+        if getattr(args, name) is not None
+    }
+    if args.annotator == 'openai':
+        options['work_dir'] = str(args.out)
+    config.annotator = dict(
+        config.annotator, type=TYPES[args.annotator], **options
+    )
+    return config
+
+
+def build_rules(options: dict) -> LabelRules:
+    """The thresholds.
+
+    Raises:
+        OptionError: A threshold is unknown or nonsense.
+    """
+    known = {rule.name for rule in fields(LabelRules)}
+    if unknown := sorted(set(options) - known):
+        raise OptionError(
+            f'label_rules holds {", ".join(unknown)}, expected some of '
+            f'{", ".join(sorted(known))}'
+        )
+    try:
+        return LabelRules(**options)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f'label_rules: {error}') from error
+
+
+def run(args: argparse.Namespace) -> None:
+    """Annotate a file."""
+    target = args.out / args.info.name
+    if target.resolve() == args.info.resolve():
+        raise OptionError(
+            f'the result would replace {args.info}; choose another --out'
+        )
+    config = load_config(args)
+    rules = build_rules(config.label_rules)
+    infos = load_info_file(args.info)
+    root = args.root or args.info.parent
+    try:
+        annotator = ANNOTATORS.build(config.annotator)
+        arbiter = Arbiter(annotator.name, config.min_confidence)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f'annotator: {error}') from error
+    record = AnswerRecord(args.out / ANSWERS, annotator)
+
+    @cache
+    def road_map(location: str) -> RoadMap | None:
+        path = map_path(root, location)
+        return RoadMap.from_json(path) if path.is_file() else None
+
+    with tqdm(
+        total=len(infos['data_list']), desc=annotator.name, unit='frame'
+    ) as bar:
+        outcome = annotate_infos(
+            infos,
+            args.info,
+            root,
+            road_map,
+            rules,
+            record,
+            arbiter,
+            bar.update,
+        )
+    statistics = summarise(outcome, rules)
+    write_json_lines(outcome.queue, args.out / QUEUE)
+    with atomic_open(args.out / STATISTICS, 'w') as file:
+        json.dump(statistics, file, indent=1)
+    write_info_file(dict(infos, data_list=outcome.data_list), target)
+    print(describe(statistics, annotator.name))
+    print(f'\n{target} is ready for ann_file; to review: {args.out / QUEUE}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    kept = (
+        f'what is answered is kept in {args.out / ANSWERS}, run the same '
+        'command again to go on'
+    )
+    try:
+        run(args)
+    except (AnnotatorError, UnreachableError) as error:
+        print(f'error: {error}; {kept}', file=sys.stderr)
+        return 1
+    except (OptionError, InfoFileError, MapError, JsonLinesError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f'error: {error.filename}: {error.strerror}; {kept}',
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print(f'interrupted; {kept}', file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
