@@ -20,6 +20,7 @@ ADOPTED = {
     'configs/occworld_vqvae/README.md': 'models/occworld_vqvae.md',
     'projects/OccVLA/README.md': 'models/occvla.md',
     'projects/SparseOccVLA/README.md': 'models/sparseoccvla.md',
+    'projects/SyntheticNuScenes/README.md': 'synthetic.md',
 }
 NOT_REPRODUCED = 'not reproduced'
 _MARKER = re.compile(r'<!-- generated: ([a-z-]+) -->')

@@ -1,12 +1,13 @@
-"""The whole life of tiny OccVLA and SparseOccVLA, from no data to a report.
+r"""Train and evaluate tiny OccVLA and SparseOccVLA on generated data.
 
 Makes the synthetic mini set, trains both models through their stages side by
 side, evaluates them beside baselines and controls, predicts on one frame and
 writes work_dirs/demo/report.md with pictures. A step whose command, config
 and predecessors have not changed is not run again.
 
-    python tools/demo.py
-    python tools/demo.py --seed 1 --work-dir work_dirs/demo_seed1
+    python projects/SyntheticNuScenes/demo/demo.py
+    python projects/SyntheticNuScenes/demo/demo.py --seed 1 \
+        --work-dir work_dirs/demo_seed1
 """
 
 import argparse
@@ -74,7 +75,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def last_epoch(config: str) -> int:
-    """The epoch of a config's final checkpoint."""
+    """Return the epoch of a config's final checkpoint."""
     return Config.fromfile(ROOT / config).train_cfg.max_epochs
 
 
@@ -106,7 +107,7 @@ class ModelSteps:
         self.weights = self.last(last)
 
     def last(self, name: str) -> str:
-        """The final checkpoint of a training."""
+        """Return the path of a training's final checkpoint."""
         epoch = last_epoch(self.trainings[name][1])
         return f'{self.work}/{name}/epoch_{epoch}.pth'
 
@@ -163,7 +164,7 @@ class ModelSteps:
 def plan_chains(
     args: argparse.Namespace,
 ) -> tuple[list[Step], dict[str, list[Step]]]:
-    """What makes the data, and the life of each model, by its name."""
+    """Return the steps of the data and of each model, by name of the chain."""
     control = args.work_dir / 'control_infos.pkl'
     infos = f'{args.data}/nuscenes_infos_occ_val.pkl'
     models = {
@@ -174,14 +175,14 @@ def plan_chains(
 
 
 def data_record(args: argparse.Namespace) -> Path:
-    """Remembers what is made of data: seeds and work folders share it."""
+    """Return the record file of the data steps, shared by all work folders."""
     return args.data.with_name(f'{args.data.name}.steps.json')
 
 
 def data_steps(
     args: argparse.Namespace, infos: str, control: Path
 ) -> list[Step]:
-    """What both models need."""
+    """Return the steps that make the data, which both models need."""
     record = data_record(args)
     return [
         Step(
@@ -212,7 +213,7 @@ def data_steps(
 def occvla_steps(
     args: argparse.Namespace, infos: str, control: Path
 ) -> list[Step]:
-    """OccVLA's life."""
+    """Return the steps that train, test and show OccVLA."""
     model = ModelSteps(args, 'occvla', OCCVLA_TRAININGS)
     return [
         model.train('vqvae'),
@@ -230,7 +231,7 @@ def occvla_steps(
 def sparseoccvla_steps(
     args: argparse.Namespace, infos: str, control: Path
 ) -> list[Step]:
-    """SparseOccVLA's life."""
+    """Return the steps that train, test and diagnose SparseOccVLA."""
     anchors = f'{args.data}/anchors_18_train.npz'
     model = ModelSteps(
         args,

@@ -1,4 +1,4 @@
-"""The page that the demo ends in: figures beside baselines, and pictures."""
+"""Write the demo's report: scores beside baselines, curves and pictures."""
 
 import json
 from collections import defaultdict
@@ -18,7 +18,7 @@ TRIED = 'docs/benchmarks/README.md'
 
 
 class Figure(NamedTuple):
-    """One row of a table.
+    """One row of a table of scores.
 
     Attributes:
         name (str): Of the figure of the model.
@@ -37,7 +37,7 @@ class Figure(NamedTuple):
     margin: float = 0.0
 
     def beats(self, model: float, baseline: float) -> bool:
-        """Whether the model clears the bar."""
+        """Whether the model beats the baseline by the margin."""
         if self.lower_is_better:
             return model < baseline - self.margin
         return model > baseline and model >= baseline + self.margin
@@ -45,7 +45,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelPage:
-    """What the report says of one model.
+    """The rows and texts of one model's section.
 
     Attributes:
         name (str): Of the model.
@@ -65,7 +65,7 @@ class ModelPage:
 
 
 def prior_figures(occ_margin: float) -> tuple[Figure, ...]:
-    """Bars that both models share.
+    """Return the baselines that both models are compared with.
 
     Args:
         occ_margin (float): Points of mIoU above the class prior.

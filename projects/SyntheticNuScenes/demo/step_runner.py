@@ -47,7 +47,7 @@ class Step:
     record: Path | None = None
 
     def fingerprint(self, before: str) -> str:
-        """Changes when the step, its config or a step before changes."""
+        """Hash the step, its config and the steps before it."""
         digest = hashlib.sha256(before.encode())
         digest.update(' '.join(self.command).encode())
         if self.config:
@@ -57,7 +57,7 @@ class Step:
 
 
 class Screen:
-    """What people see: a heading of each step, a bar of each chain."""
+    """Print a heading for each step and a progress bar for each chain."""
 
     def __init__(self) -> None:
         self._live = Live(console=Console(stderr=True), transient=True)
@@ -65,22 +65,22 @@ class Screen:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the bars meanwhile."""
+        """Show the progress bars while the context is open."""
         with self._live:
             yield
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line above the progress bars."""
         self._live.console.print(text, markup=False, highlight=False)
 
     def bar(self, chain: str, text: str) -> None:
-        """The newest state of a chain."""
+        """Update the progress bar of a chain."""
         self._bars[chain] = text
         self._live.update(Text('\n'.join(self._bars.values())))
 
 
 class StepRunner:
-    """Runs what is not up to date, and remembers what each step cost.
+    """Run the steps that are not up to date and record the cost of each.
 
     A chain's steps run one after the other; each depends on all before it.
 
@@ -99,7 +99,7 @@ class StepRunner:
     def run(
         self, chains: Mapping[str, Sequence[Step]], before: str = ''
     ) -> list[dict]:
-        """Run chains side by side; they share the cores evenly.
+        """Run chains of steps in parallel, with an equal share of the cores.
 
         Args:
             chains (Mapping[str, Sequence[Step]]): By name.
@@ -219,7 +219,7 @@ class StepRunner:
         return process
 
     def _end_all(self) -> None:
-        """Leave nothing behind, where a chain failed or a person stopped."""
+        """End all running commands after a failure or an interrupt."""
         with self._lock:
             self._ending = True
             for process in self._running:

@@ -1,4 +1,4 @@
-"""From agents to solids, boxes and annotations at one instant."""
+"""Turn simulated road users into solids and annotated boxes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from mmocc.projects.SyntheticNuScenes.synthetic import shapes
 from mmocc.projects.SyntheticNuScenes.synthetic.population import Cast
 from mmocc.projects.SyntheticNuScenes.synthetic.raycast import NUM_COLUMNS
-from mmocc.projects.SyntheticNuScenes.synthetic.traffic import Agent
+from mmocc.projects.SyntheticNuScenes.synthetic.traffic import RoadUser
 from mmocc.projects.SyntheticNuScenes.synthetic.world import World
 from mmocc.structures.occ3d import OCC3D_CLASSES
 
@@ -55,11 +55,11 @@ class Box:
 
 
 def occ_label(category: str) -> int:
-    """Occ3D class of a nuScenes category."""
+    """Return the Occ3D class of a nuScenes category."""
     return OCC3D_CLASSES.index(_OCC_CLASS[category])
 
 
-def _attribute(agent: Agent, speed: float) -> str:
+def _attribute(agent: RoadUser, speed: float) -> str:
     if agent.attribute:
         return agent.attribute
     if agent.category.startswith('human'):
@@ -72,7 +72,7 @@ def _attribute(agent: Agent, speed: float) -> str:
 
 
 def agent_box(cast: Cast, index: int, time: float) -> Box:
-    """The box of an agent at a time on the simulator's clock."""
+    """Return the box of a road user at a time on the simulator's clock."""
     agent = cast.agents[index]
     pose, speed = cast.simulation.state(agent, time)
     heading = np.array([np.cos(pose[2]), np.sin(pose[2])])
@@ -88,7 +88,7 @@ def agent_box(cast: Cast, index: int, time: float) -> Box:
     )
 
 
-def _shape(agent: Agent, braking: bool, progress: float) -> np.ndarray:
+def _shape(agent: RoadUser, braking: bool, progress: float) -> np.ndarray:
     size, style, colour = agent.size, agent.style, agent.colour
     rng = np.random.default_rng(style)
     category = agent.category

@@ -19,7 +19,7 @@ _DIGITS = 6
 
 
 def _rounded(message: dict) -> dict:
-    """The message with floats cut to ``_DIGITS``; keys keep their order."""
+    """Round the floats of a message to ``_DIGITS``; keys keep their order."""
 
     def cut(value: object) -> object:
         if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What would happen if the ego car took another path.
+"""Judge what would happen if the ego car drove another trajectory.
 
 A few paths are tried against the simulated future, the painted ground and the
 traffic lights. The categories are those of OmniDrive's counterfactual
@@ -42,7 +42,7 @@ _TIMES = STEP_SECONDS * np.arange(1, NUM_FUTURE + 1)
 
 @dataclass(frozen=True)
 class Judgement:
-    """A path and what comes of it.
+    """A trajectory and its outcome: safe, collision, red light, off road.
 
     Attributes:
         path (list): Six [x, y] in the ego frame, metres, 0.5 s apart.
@@ -59,7 +59,7 @@ class Judgement:
 
 
 def anchors(speed: float) -> dict[str, np.ndarray]:
-    """Paths to try, (6, 3) x, y, yaw in the ego frame.
+    """Return trajectories to judge, each (6, 3) x, y, yaw in the ego frame.
 
     Args:
         speed (float): Of the ego car now, m/s.
@@ -120,7 +120,7 @@ def _to_global(path: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 
 class _Future:
-    """What is where in the next three seconds of a stage."""
+    """Positions of all road users in the next three seconds of a scene."""
 
     def __init__(self, stage: Stage, instant: Instant) -> None:
         self.stage, self.instant = stage, instant
@@ -137,7 +137,7 @@ class _Future:
         ]
 
     def collision(self, step: int, footprint: np.ndarray) -> str:
-        """Name of what a footprint meets, '' for nothing."""
+        """Return the category that a footprint collides with, '' for none."""
         middle = footprint.mean(0)
         reach = np.hypot(EGO_LENGTH, EGO_WIDTH) / 2
         for box in self.boxes[step]:
@@ -159,7 +159,7 @@ class _Future:
         return not np.isin(codes, (ROAD, WHITE, YELLOW, BAY)).all()
 
     def runs_red(self, step: int, before: np.ndarray, now: np.ndarray) -> bool:
-        """Whether the bumper passes a stop line whose signal is red."""
+        """Whether the front bumper crosses a stop line at red."""
         time = self.instant.time + float(_TIMES[step])
         track = self.stage.cast.agents[0].track
         for metre, kind, arm in track.stops:
@@ -184,7 +184,7 @@ def _bumper(pose: np.ndarray) -> np.ndarray:
 
 
 def judge(path: np.ndarray, stage: Stage, instant: Instant) -> Judgement:
-    """Try one path (6, 3); the first thing that goes wrong counts."""
+    """Judge one trajectory (6, 3) by the first thing that goes wrong."""
     return _judge(path, _Future(stage, instant))
 
 
@@ -207,7 +207,7 @@ def _judge(path: np.ndarray, future: _Future) -> Judgement:
 
 
 def judge_anchors(stage: Stage, instant: Instant) -> list[Judgement]:
-    """Try every anchor; nothing where the simulation ends too early."""
+    """Judge every anchor; empty if the simulation ends too early."""
     simulation = stage.cast.simulation
     if instant.time + _TIMES[-1] > float(simulation.times[-1]) + 1e-6:
         return []

@@ -90,7 +90,7 @@ def _measure(solids, rotation, centre, fx, fy, cx, cy, far, nearest, boxes):
 
 @numba.njit(cache=True)
 def _lay_horizon(rotation, centre, fx, fy, cx, cy, far, depth, found):
-    """Ground and sky alone."""
+    """Fill the image with ground and sky."""
     height, width = depth.shape
     for v in range(height):
         b = (v + 0.5 - cy) / fy
@@ -107,7 +107,7 @@ def _rasterise(
     solids, order, nearest, boxes, rotation, centre, fx, fy, cx, cy,
     depth, found,
 ):  # fmt: skip
-    """Put the solids in ``order`` before what is there."""
+    """Draw the solids in ``order`` over the surfaces found so far."""
     height, width = depth.shape
     for p in order:
         u0 = int(max(np.floor(boxes[p, 0] - 0.5), 0.0))
@@ -157,7 +157,7 @@ def first_surfaces(
     size: tuple[int, int],
     far: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What each pixel's centre shows.
+    """Find the first surface behind each pixel's centre.
 
     Args:
         solids (np.ndarray): (P, 16) solids.

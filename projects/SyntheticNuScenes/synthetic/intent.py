@@ -1,4 +1,4 @@
-"""What the ego car is about to do, as the script knows it.
+"""Derive the meta-action of the ego car from the scene's script.
 
 Only for checking a labeller: the labels of the data set are computed from
 poses and map, never from here.
@@ -21,7 +21,7 @@ _CRAWL = 0.5  # m/s; who is never faster maintains speed
 
 
 def scripted_intent(scenario: Scenario, cast: Cast, time: float) -> dict:
-    """Intent of the next three seconds.
+    """Return the scripted meta-action of the next three seconds.
 
     Args:
         scenario (Scenario): The script.

@@ -116,7 +116,7 @@ def direction_of(dx: float, dy: float) -> str:
 
 
 def visible_things(boxes: Iterable[dict]) -> list[Thing]:
-    """Keep what a person could see.
+    """Keep the objects that are visible in at least one camera.
 
     Args:
         boxes (Iterable[dict]): With ``category``, ``attribute``, ``x``, ``y``
@@ -161,7 +161,7 @@ def _join(subject: str, place: str) -> str:
 
 
 class Questioner:
-    """Asks about the frames of one scene, and keeps answers balanced.
+    """Generate questions on the frames of a scene with balanced answers.
 
     Args:
         rng (np.random.Generator): Choice of wording and of objects.
@@ -204,12 +204,12 @@ class Questioner:
 
     @staticmethod
     def _topics(entry: dict) -> list[tuple]:
-        """What a guesser could go by, from the type to the exact words."""
+        """Return what a guess without images could use, coarse to fine."""
         kind, words = entry['template_type'], entry['topic']
         return [(kind,), (kind, *words[:1]), (kind, *words)]
 
     def _unfairness(self, entry: dict) -> float:
-        """How much this answer would help somebody who does not look."""
+        """Measure how much this answer would help a model without images."""
         answer = entry['answer']
         opposite = {'yes': 'no', 'no': 'yes'}.get(answer)
         return sum(
@@ -221,7 +221,7 @@ class Questioner:
     def _best(
         self, kind: str, things: Sequence[Thing], texts: set[str]
     ) -> dict | None:
-        """The candidate that keeps the answers most balanced."""
+        """Choose the candidate that keeps the answers most balanced."""
         make = getattr(self, f'_{kind}')
         candidates = []
         for _ in range(_TRIES):
@@ -440,7 +440,7 @@ class Questioner:
 def blind_accuracy(
     train: Sequence[dict], val: Sequence[dict]
 ) -> dict[str, float]:
-    """Accuracy on ``val`` of who does not look.
+    """Return the accuracy on ``val`` of a guess that ignores the images.
 
     Two guessers: the commonest train answer of each type, and the commonest
     train answer to the very same words (of the type where the words are new).

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class _Palette(NamedTuple):
-    """What scenes under one weather share; see ``Light``."""
+    """Parameters that all scenes of one weather share; see ``Light``."""
 
     ambient: float
     direct: float

@@ -1,4 +1,4 @@
-"""What is in a data set, in numbers."""
+"""Count what a generated data set contains."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from mmocc.projects.SyntheticNuScenes.synthetic.language import blind_accuracy
 from mmocc.projects.SyntheticNuScenes.synthetic.presets import Preset
-from mmocc.projects.SyntheticNuScenes.synthetic.scene import SceneRecord
+from mmocc.projects.SyntheticNuScenes.synthetic.scene import SceneRows
 from mmocc.projects.SyntheticNuScenes.synthetic.tables import annotated_spans
 from mmocc.structures.meta_action import DIRECTIONS, SPEEDS
 from mmocc.structures.occ3d import OCC3D_CLASSES
@@ -49,7 +49,7 @@ def _percent(part: int, whole: int) -> float:
     return round(100.0 * part / whole, 2) if whole else 0.0
 
 
-def _frames(records: Sequence[SceneRecord], split: str) -> list:
+def _frames(records: Sequence[SceneRows], split: str) -> list:
     """(scene name, index, frame) of a split."""
     return [
         (record.name, index, frame)
@@ -59,7 +59,7 @@ def _frames(records: Sequence[SceneRecord], split: str) -> list:
     ]
 
 
-def _visible_voxels(records: Sequence[SceneRecord]) -> dict:
+def _visible_voxels(records: Sequence[SceneRows]) -> dict:
     totals = {
         split: np.sum(
             [f.voxels for _, _, f in _frames(records, split)], axis=0
@@ -72,7 +72,7 @@ def _visible_voxels(records: Sequence[SceneRecord]) -> dict:
     }
 
 
-def _boxes(records: Sequence[SceneRecord]) -> dict:
+def _boxes(records: Sequence[SceneRows]) -> dict:
     counts: Counter = Counter()
     for record in records:
         for instance, first, last in annotated_spans(record):
@@ -86,9 +86,9 @@ def _boxes(records: Sequence[SceneRecord]) -> dict:
 
 
 def _labeller(
-    records: Sequence[SceneRecord], labels: Labels, token: Callable[..., str]
+    records: Sequence[SceneRows], labels: Labels, token: Callable[..., str]
 ) -> dict:
-    """How often the labeller says what the script says."""
+    """Measure how often the labeller agrees with the script."""
     both = [
         (frame.intent, labels[token(name, 'sample', index)])
         for split in SPLITS
@@ -107,9 +107,9 @@ def _labeller(
 
 
 def _meta_actions(
-    records: Sequence[SceneRecord], labels: Labels, token: Callable[..., str]
+    records: Sequence[SceneRows], labels: Labels, token: Callable[..., str]
 ) -> dict:
-    """How often each pair of words is the label, by split."""
+    """Count the meta-action labels of each split."""
     counts = {}
     for split in SPLITS:
         found = [
@@ -166,7 +166,7 @@ def make_manifest(
     root: Path,
     preset: Preset,
     seed: int,
-    records: Sequence[SceneRecord],
+    records: Sequence[SceneRows],
     tables: dict[str, list[dict]],
     questions: dict[str, dict[str, list[dict]]],
     labels: Labels,
@@ -178,7 +178,7 @@ def make_manifest(
         root (Path): Data root, complete but for the manifest.
         preset (Preset): What was asked for.
         seed (int): Of the data set.
-        records (Sequence[SceneRecord]): All scenes.
+        records (Sequence[SceneRows]): All scenes.
         tables (dict): Rows by table.
         questions (dict): By set (``nuscenes_qa``, ``occupancy_qa``) and
             split.

@@ -1,4 +1,4 @@
-"""Questions whose answers are functions of the visible voxels.
+"""Generate questions whose answers follow from the visible voxels.
 
 They ask for what occupancy knows and a list of boxes does not: how far the
 way is free, what stands nearest, how far away it is, on which side there are
@@ -66,7 +66,7 @@ _FLAT_IDS = [OCC3D_CLASSES.index(name) for name in FLAT_CLASSES]
 
 
 class Voxels(NamedTuple):
-    """What the cameras see of a grid.
+    """The voxels of a grid that the cameras see.
 
     Attributes:
         points (np.ndarray): (N, 3) centres of occupied voxels, ego frame.
@@ -145,7 +145,7 @@ def distances(voxels: Voxels) -> dict[str, float]:
 
 
 def nearest_in(voxels: Voxels, way: str) -> str:
-    """Word for the nearest thing of a quarter of the surroundings."""
+    """Return the class of the nearest voxel in a quarter around the car."""
     points, labels = voxels.points[voxels.stands], voxels.labels[voxels.stands]
     along, across = _aligned(points, way)
     inside = along > np.abs(across)
@@ -212,7 +212,7 @@ def candidates(kind: str, voxels: Voxels) -> list[tuple[str, str]]:
 
 
 class OccupancyQuestioner:
-    """Asks about the frames of one scene, and keeps answers balanced.
+    """Generate questions on the frames of a scene with balanced answers.
 
     Args:
         rng (np.random.Generator): Choice among equally fair questions.
@@ -255,7 +255,7 @@ class OccupancyQuestioner:
     def _fairest(
         self, kind: str, options: Sequence[tuple[str, str]]
     ) -> tuple[str, str]:
-        """The question whose answer helps a guesser least."""
+        """Choose the question whose answer is hardest to guess."""
         order = self.rng.permutation(len(options))
         return min(
             (options[i] for i in order),

@@ -74,7 +74,7 @@ def spell_path(path: Sequence[Sequence[float]]) -> str:
 
 
 def outcome_of(judgement: Judgement) -> str:
-    """One sentence about what comes of a path."""
+    """Describe the outcome of a trajectory in one sentence."""
     when = f'after {judgement.time:.1f} s'
     return {
         SAFE: 'The path is safe for three seconds.',
@@ -144,7 +144,7 @@ def _group_words(things: Sequence[Thing]) -> str:
 
 
 class Narrator:
-    """Talks about the frames of one scene.
+    """Write the texts of the frames of one scene.
 
     Args:
         rng (np.random.Generator): Choice of wording and of paths.
@@ -161,7 +161,7 @@ class Narrator:
         road: RoadAhead,
         judgements: Sequence[Judgement],
     ) -> dict:
-        """All that can be said of a frame without its label.
+        """Return the texts of a frame that need no label.
 
         Args:
             things (Sequence[Thing]): What can be seen.
@@ -302,7 +302,7 @@ class Narrator:
         )
 
     def _counterfactual(self, judgements: Sequence[Judgement]) -> list[dict]:
-        """Two paths whose outcomes differ and were told of least."""
+        """Choose two trajectories with different outcomes, rarest first."""
         chosen: list[Judgement] = []
         for _ in range(_ALTERNATIVES if judgements else 0):
             seen = {judgement.outcome for judgement in chosen}

@@ -1,4 +1,4 @@
-"""Fill a world with agents: the scenario's cast and everybody else."""
+"""Place the road users of a scene: those of its script and random ones."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from mmocc.projects.SyntheticNuScenes.synthetic.traffic import (
     EGO_HEIGHT,
     EGO_LENGTH,
     EGO_WIDTH,
-    Agent,
     Driver,
+    RoadUser,
     Simulation,
     crossing_time,
 )
@@ -74,9 +74,9 @@ _REACH = 85.0  # metres from it within which agents are kept
 
 @dataclass
 class Cast:
-    """Agents of a scene after simulation; the first is the ego car."""
+    """The road users of a scene after simulation; the first is the ego car."""
 
-    agents: list[Agent]
+    agents: list[RoadUser]
     simulation: Simulation
 
 
@@ -88,14 +88,14 @@ def _size(category: str, rng: np.random.Generator) -> tuple:
     )
 
 
-def _agent(category: str, rng: np.random.Generator, **more) -> Agent:
+def _agent(category: str, rng: np.random.Generator, **more) -> RoadUser:
     size = _size(category, rng)
     if more.get('attribute') == 'cycle.with_rider':
         size = (size[0], size[1], _RIDER_HEIGHT)
     colour = tuple(
         float(c) for c in np.array(_PAINTS[rng.integers(len(_PAINTS))])
     )
-    return Agent(
+    return RoadUser(
         category,
         size,
         style=int(rng.integers(1 << 16)),
@@ -118,7 +118,7 @@ class Director:
     ) -> None:
         self.world, self.scenario, self.rng = world, scenario, rng
         self.net = world.net
-        self.agents: list[Agent] = []
+        self.agents: list[RoadUser] = []
         self.walkers: Counter = Counter()
         self._ego()
         self._lead()
@@ -152,7 +152,7 @@ class Director:
             changes.append(LaneChange(metre, length, at))
         self.lane = lane
         track = follow(self.net, lane, self.start, [plan.turn], changes)
-        self.ego = Agent(
+        self.ego = RoadUser(
             'vehicle.ego',
             (EGO_LENGTH, EGO_WIDTH, EGO_HEIGHT),
             track=track,
@@ -261,7 +261,9 @@ class Director:
                 ),
             )
 
-    def _still(self, category: str, pose: tuple, attribute: str = '') -> Agent:
+    def _still(
+        self, category: str, pose: tuple, attribute: str = ''
+    ) -> RoadUser:
         agent = _agent(category, self.rng, pose=pose, attribute=attribute)
         self.agents.append(agent)
         return agent
@@ -304,7 +306,7 @@ class Director:
 
     def _cross(
         self, name: str, depart: float, backwards: bool, number: int
-    ) -> Agent:
+    ) -> RoadUser:
         road = self.net.roads[name.rstrip('0123456789')]
         station = road.zebras[int(name[len(road.name) :])]
         # Side by side, or those who wait would stand in one place.
@@ -518,8 +520,8 @@ class Director:
 
 
 def _within(
-    agents: list[Agent], route: np.ndarray, reach: float
-) -> list[Agent]:
+    agents: list[RoadUser], route: np.ndarray, reach: float
+) -> list[RoadUser]:
     """Those that start no further than ``reach`` metres from the route."""
     kept = []
     for agent in agents:

@@ -9,7 +9,7 @@ from mmocc.projects.SyntheticNuScenes.synthetic.scenarios import SCENARIOS
 
 @dataclass(frozen=True)
 class Preset:
-    """How much to make.
+    """Number and size of scenes, images and LiDAR sweeps of a data set.
 
     Attributes:
         name (str): Name on the command line.
@@ -96,7 +96,7 @@ _FULL_VAL = (3, *range(12, 19), 35, 36, 38, 39)
 
 
 def _scenes(numbers: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
-    """Scenes of these numbers, the scripts in turn."""
+    """Return scenes with these numbers and with the scripts in turn."""
     return tuple(
         (f'scene-{number:04d}', scenario)
         for number, scenario in zip(numbers, cycle(SCENARIOS))

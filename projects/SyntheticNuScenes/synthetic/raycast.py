@@ -1,4 +1,4 @@
-"""Cast rays into a world of simple solids: the one eye of all sensors.
+"""Cast rays into a world of simple solids; used by all sensors.
 
 A world is the plane ``z = 0`` and a list of solids. A solid is one row of a
 float32 array with the columns below; it stands upright and is turned about
@@ -192,7 +192,7 @@ def cast(
     solids, starts, items, tops, columns, rows, x0, y0, top,
     ox, oy, oz, dx, dy, dz, limit,
 ):  # fmt: skip
-    """First thing a ray meets.
+    """Find the first solid or ground that a ray hits.
 
     Args:
         solids, ..., top: The fields of :class:`Scene`, in order.

@@ -92,8 +92,8 @@ _GROUND_NOISE = {
 }
 
 
-class Look(NamedTuple):
-    """Colours and light of a scene in the form the kernel reads.
+class Appearance(NamedTuple):
+    """Colours and light of a scene as arrays for the compiled renderer.
 
     Attributes:
         ground (np.ndarray): (11, 4) RGB and noise of each surface code.
@@ -114,7 +114,7 @@ class Look(NamedTuple):
     seed: int
 
 
-def make_look(light: Light, rng: np.random.Generator) -> Look:
+def make_look(light: Light, rng: np.random.Generator) -> Appearance:
     """Draw the colours of a scene."""
     table = np.zeros((11, 4))
     for code, rgb in _GROUND_RGB.items():
@@ -124,7 +124,7 @@ def make_look(light: Light, rng: np.random.Generator) -> Look:
             *(np.array(rgb) * gain * tint),
             _GROUND_NOISE.get(code, 0.07),
         )
-    return Look(
+    return Appearance(
         table,
         np.asarray(light.sun, float),
         np.array(
@@ -276,7 +276,7 @@ def _ground_colour(x, y, t, codes, x0, y0, look, out):
 
 @numba.njit(cache=True)
 def _solid_colour(solids, p, x, y, z, t, look, out):
-    """Fill the colour; return the normal and whether it shines itself."""
+    """Fill the colour; return the normal and whether it emits light."""
     nx, ny, nz, lx, ly, lz, on_x = _normal(solids, p, x, y, z)
     material = int(solids[p, MATERIAL])
     value = 1.0
@@ -389,7 +389,7 @@ def _shade(
     codes, x0, y0, look, rotation, centre, fx, fy, cx, cy,
     found, image, ranges, owners,
 ):  # fmt: skip
-    """Turn depth (in ``ranges``) and index images into colours."""
+    """Compute colours from depth (``ranges``) and index images."""
     height, width = ranges.shape
     rgb = np.zeros(3)
     ambient, direct, reach = look.light[0], look.light[1], look.light[2]
@@ -456,7 +456,7 @@ def _shade(
 def render(
     scene: Scene,
     ground: Ground,
-    look: Look,
+    look: Appearance,
     cam2global: np.ndarray,
     cam2img: np.ndarray,
     size: tuple[int, int],
@@ -466,7 +466,7 @@ def render(
     Args:
         scene (Scene): All solids at this instant.
         ground (Ground): Surface raster.
-        look (Look): Colours and light.
+        look (Appearance): Colours and light.
         cam2global (np.ndarray): (4, 4) pose of the camera.
         cam2img (np.ndarray): (3, 3) intrinsics.
         size (tuple): Width and height in pixels.

@@ -1,4 +1,4 @@
-"""What the road ahead of the ego car is like, as a driver would tell it."""
+"""Describe the road ahead of the ego car for the texts."""
 
 from dataclasses import dataclass
 

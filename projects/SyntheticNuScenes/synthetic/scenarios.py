@@ -1,4 +1,4 @@
-"""What the ego car does in a scene, and the visible cause of it.
+"""Scripts of what the ego car does in a scene, each with a visible cause.
 
 A scenario fixes the layout, the ego's lane, route and lane changes, the
 traffic light, who is ahead and who crosses. Everything else is random.
@@ -19,7 +19,7 @@ _ALL_RED = 2.5
 
 
 @dataclass(frozen=True)
-class Lead:
+class LeadVehicle:
     """A vehicle ahead of the ego car in its first lane.
 
     Attributes:
@@ -54,7 +54,7 @@ class Walkers:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A script.
+    """A script of the ego car and of the road users that it reacts to.
 
     Attributes:
         name (str): Word for descriptions and the intent file.
@@ -69,7 +69,7 @@ class Scenario:
             right) of each lane change.
         red (tuple): (start, stop) of red for the ego's arm.
         schedule (tuple): (time, wanted speed) of the ego.
-        lead (Lead): Vehicle ahead, or None.
+        lead (LeadVehicle): Vehicle ahead, or None.
         work_zone (float): Metres from the ego's start to a work zone in its
             first lane, or None.
         blocker (float): Metres to a vehicle that stands in the first lane,
@@ -88,7 +88,7 @@ class Scenario:
     changes: tuple[tuple[float, float, int], ...] = ()
     red: tuple[tuple[float, float], ...] = ()
     schedule: tuple[tuple[float, float], ...] = ()
-    lead: Lead | None = None
+    lead: LeadVehicle | None = None
     work_zone: float | None = None
     blocker: float | None = None
     walkers: tuple[Walkers, ...] = field(default_factory=tuple)
@@ -185,7 +185,7 @@ def overtake(rng: np.random.Generator) -> Scenario:
         wanted=9.6,
         lane=-1,
         changes=((8.0, 30.0, -1),),
-        lead=Lead(17.0, 3.6, ((0.0, 3.6),), 'vehicle.truck'),
+        lead=LeadVehicle(17.0, 3.6, ((0.0, 3.6),), 'vehicle.truck'),
         walkers=(Walkers(0, 12.5, 2),),
         clear=90.0,
     )
@@ -200,7 +200,7 @@ def stop_and_go(rng: np.random.Generator) -> Scenario:
         approach=26.0,
         speed=rng.uniform(7.6, 8.4),
         wanted=9.5,
-        lead=Lead(11.0, 8.0, ((0.0, 8.5), (1.6, 0.0), (6.4, 13.0))),
+        lead=LeadVehicle(11.0, 8.0, ((0.0, 8.5), (1.6, 0.0), (6.4, 13.0))),
         clear=80.0,
     )
 

@@ -1,4 +1,4 @@
-"""One scene from nothing to files: everything that can run by itself."""
+"""Generate one scene and write its images, points, labels and records."""
 
 import zipfile
 from collections.abc import Callable
@@ -62,12 +62,12 @@ from mmocc.projects.SyntheticNuScenes.synthetic.stage import (
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.tracks import from_points
 from mmocc.projects.SyntheticNuScenes.synthetic.traffic import (
-    Agent,
     Driver,
+    RoadUser,
     Simulation,
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.visibility import (
-    Shot,
+    ObjectView,
     solids_of,
     visibility_level,
     visible_share,
@@ -85,13 +85,13 @@ _DEFLATE_LEVEL = 8  # of labels: 21 % smaller than with the default, 6
 
 
 @dataclass
-class FrameRecord:
-    """What the tables say about a key frame.
+class FrameRows:
+    """Content of the nuScenes tables that belongs to a key frame.
 
     Attributes:
         time (float): On the simulator's clock, s.
         pose (list): Ego x, y, yaw in global metres.
-        readings (list[dict]): See :class:`~sensors.Reading`;
+        readings (list[dict]): See :class:`~sensors.SensorReading`;
             first the sweeps that lead to this key frame.
         boxes (list[dict]): Annotated objects.
         questions (list[dict]): NuScenes-QA entries without their tokens.
@@ -114,15 +114,15 @@ class FrameRecord:
 
 
 @dataclass
-class SceneRecord:
-    """What the tables say about a scene."""
+class SceneRows:
+    """Content of the nuScenes tables that belongs to a scene."""
 
     name: str
     scenario: str
     split: str
     stamp: int
     weather: str
-    frames: list[FrameRecord] = field(default_factory=list)
+    frames: list[FrameRows] = field(default_factory=list)
     can_bus: dict[str, list[dict]] = field(default_factory=dict)
 
 
@@ -159,7 +159,7 @@ class SceneWriter:
         origin: tuple[float, float],
         stamp: int,
         progress: Callable[[], None],
-    ) -> SceneRecord:
+    ) -> SceneRows:
         """Make one scene; ``progress`` is called after every key frame."""
         preset = self.preset
 
@@ -168,7 +168,7 @@ class SceneWriter:
 
         stage = set_stage(self.seed, name, scenario, origin, preset.frames)
         light = draw_light(source('light'), preset.weathers)
-        record = SceneRecord(name, scenario, split, stamp, light.name)
+        record = SceneRows(name, scenario, split, stamp, light.name)
         rng, between = source('sensors'), source('sweeps')
         look = make_look(light, rng)
         recorder = Recorder(self.root, preset, name, stage, look, stamp)
@@ -188,7 +188,7 @@ class SceneWriter:
             if index:
                 readings = recorder.between(float(time), between) + readings
             record.frames.append(
-                FrameRecord(
+                FrameRows(
                     time=instant.time,
                     pose=[float(v) for v in instant.pose],
                     readings=[*readings, reading],
@@ -281,7 +281,7 @@ def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _count_seen(labels: dict[str, np.ndarray]) -> list[int]:
-    """Voxels of each class that a camera sees."""
+    """Count the voxels of each class that a camera sees."""
     seen = labels['semantics'][labels['mask_camera'] > 0]
     return np.bincount(seen, minlength=len(OCC3D_CLASSES)).tolist()
 
@@ -300,7 +300,7 @@ def _annotate(instant: Instant, views: list[View], sweep: Sweep) -> list[dict]:
         if np.hypot(*gap) > _BOX_RANGE:
             continue
         shots = [
-            Shot(
+            ObjectView(
                 solids_of(view.instant.dynamic, box.instance),
                 box_corners(there[box.instance]),
                 view.cam2global,
@@ -411,7 +411,7 @@ def warm_up() -> None:
     mask = lidar_mask([(np.ones(3), rays)], pose)
     semantics(solids, ground, pose)
     camera_mask(mask, [(*view, ranges)])
-    visible_share([Shot(solids, rays, *view, owners)], 0)
+    visible_share([ObjectView(solids, rays, *view, owners)], 0)
     track = from_points(np.array([[0.0, 0.0], [9.0, 0.0]]))
-    ego = Agent('vehicle.ego', (4, 2, 2), track=track, driver=Driver())
+    ego = RoadUser('vehicle.ego', (4, 2, 2), track=track, driver=Driver())
     Simulation([ego], lambda arm, time: 'green', 0.0, 0.2).run()

@@ -1,4 +1,4 @@
-"""The sensors of the car: what they read, when, and in which files.
+"""Record the sensors of the car: readings, times and file names.
 
 Cameras are exposed a little before the LiDAR where the preset asks for it,
 each with an ego pose of its own. Readings between two key frames ("sweeps")
@@ -19,7 +19,10 @@ from mmocc.projects.SyntheticNuScenes.synthetic.calibration import (
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.lidar import Sweep
 from mmocc.projects.SyntheticNuScenes.synthetic.presets import Preset
-from mmocc.projects.SyntheticNuScenes.synthetic.render import Look, render
+from mmocc.projects.SyntheticNuScenes.synthetic.render import (
+    Appearance,
+    render,
+)
 from mmocc.projects.SyntheticNuScenes.synthetic.stage import (
     Instant,
     Stage,
@@ -33,7 +36,7 @@ MICRO = 1_000_000
 
 
 @dataclass
-class Reading:
+class SensorReading:
     """One row of ``sample_data``.
 
     Attributes:
@@ -70,14 +73,14 @@ class View(NamedTuple):
 
 
 class Recorder:
-    """Takes the readings of one scene and writes their files.
+    """Record the sensor readings of one scene and write their files.
 
     Args:
         root (Path): Data root that is being filled.
         preset (Preset): Sizes.
         name (str): Of the scene.
         stage (Stage): The scene.
-        look (Look): Colours and light.
+        look (Appearance): Colours and light.
         stamp (int): Timestamp of the first key frame, microseconds.
     """
 
@@ -87,7 +90,7 @@ class Recorder:
         preset: Preset,
         name: str,
         stage: Stage,
-        look: Look,
+        look: Appearance,
         stamp: int,
     ) -> None:
         self.root, self.preset, self.name = root, preset, name
@@ -124,7 +127,7 @@ class Recorder:
     def _exposure(
         self, camera: Camera, time: float, instant: Instant | None
     ) -> Instant:
-        """The instant at which a camera that belongs to ``time`` looks."""
+        """Return the scene at the exposure of a camera of a key frame."""
         lead = camera.lead if self.preset.camera_offsets else 0.0
         if instant is not None and not lead:
             return instant
@@ -137,7 +140,7 @@ class Recorder:
         stamp = self.stamp + round(since * MICRO)
         folder = KEY_FOLDER if key else SWEEP_FOLDER
         return asdict(
-            Reading(
+            SensorReading(
                 channel,
                 stamp,
                 [float(v) for v in instant.pose],

@@ -1,4 +1,4 @@
-"""A scene ready to be looked at, and what it is like at one instant."""
+"""A simulated scene and its state at one instant."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,7 +38,7 @@ _REACH = 140.0  # metres from the ego car within which agents are drawn
 
 @dataclass
 class Stage:
-    """A scene ready to be looked at.
+    """A simulated scene: world, road users and their motion.
 
     Attributes:
         world (World): All that stands still.
@@ -54,7 +54,7 @@ class Stage:
 
 
 class Instant(NamedTuple):
-    """A stage at one time.
+    """The state of a simulated scene at one time.
 
     Attributes:
         time (float): On the simulator's clock, s.
@@ -74,7 +74,7 @@ class Instant(NamedTuple):
 
 
 def scene_rng(seed: int, name: str, purpose: str) -> np.random.Generator:
-    """A random source that depends on nothing else."""
+    """Return the random generator of a scene for one purpose."""
     words = [ord(letter) for letter in f'{name}/{purpose}']
     return np.random.default_rng([seed, *words])
 
@@ -82,7 +82,7 @@ def scene_rng(seed: int, name: str, purpose: str) -> np.random.Generator:
 def set_world(
     seed: int, name: str, scenario_name: str, origin: tuple[float, float]
 ) -> tuple[World, Scenario, np.random.Generator]:
-    """Build a world; the random source goes on with its cast."""
+    """Build a world; its generator then draws the road users."""
     rng = scene_rng(seed, name, 'stage')
     scenario = draw_scenario(scenario_name, rng)
     return build_world(scenario.layout, origin, rng), scenario, rng
@@ -95,7 +95,7 @@ def set_stage(
     origin: tuple[float, float],
     frames: int,
 ) -> Stage:
-    """Build a world and move everybody through it."""
+    """Build a world and simulate the motion of all road users."""
     world, scenario, rng = set_world(seed, name, scenario_name, origin)
     times = FIRST_KEY_FRAME + STEP_SECONDS * np.arange(frames)
     cast = populate(world, scenario, rng, float(times[-1]) + _TAIL)
@@ -103,7 +103,7 @@ def set_stage(
 
 
 def freeze(stage: Stage, time: float) -> Instant:
-    """Put everybody where they are at ``time``."""
+    """Return the state of a simulated scene at ``time``."""
     world, cast = stage.world, stage.cast
     pose, _ = cast.simulation.state(cast.agents[0], time)
     boxes = [agent_box(cast, i, time) for i in range(1, len(cast.agents))]

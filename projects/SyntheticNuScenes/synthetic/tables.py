@@ -1,4 +1,4 @@
-"""The 13 nuScenes tables, from the records of all scenes."""
+"""Build the 13 nuScenes tables from the records of all scenes."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from mmocc.projects.SyntheticNuScenes.synthetic.calibration import (
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.presets import Preset
 from mmocc.projects.SyntheticNuScenes.synthetic.scene import (
-    SceneRecord,
+    SceneRows,
     stamp_of,
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.sensors import LIDAR_CHANNEL
@@ -93,7 +93,7 @@ def link(rows: Sequence[dict]) -> None:
 
 
 class Tables:
-    """Builds the tables.
+    """Build the tables scene by scene.
 
     Args:
         preset (Preset): Sizes.
@@ -148,7 +148,7 @@ class Tables:
         ):
             self.rows[name] = []
 
-    def add(self, record: SceneRecord) -> None:
+    def add(self, record: SceneRows) -> None:
         """Add one scene."""
         token, rows, name = self.token, self.rows, record.name
         rows['log'].append(
@@ -197,7 +197,7 @@ class Tables:
                 }
             )
 
-    def _samples(self, record: SceneRecord) -> None:
+    def _samples(self, record: SceneRows) -> None:
         name, rows = record.name, self.rows
         samples = []
         data: dict[str, list[dict]] = {}
@@ -245,7 +245,7 @@ class Tables:
             'filename': reading['filename'],
         }
 
-    def _annotations(self, record: SceneRecord) -> None:
+    def _annotations(self, record: SceneRows) -> None:
         name = record.name
         for instance, first, last in annotated_spans(record):
             key = self.token(name, 'instance', instance)
@@ -317,7 +317,7 @@ def _ego_pose(token: str, reading: dict) -> dict:
     }
 
 
-def annotated_spans(record: SceneRecord) -> list[tuple[int, int, int]]:
+def annotated_spans(record: SceneRows) -> list[tuple[int, int, int]]:
     """(instance, first frame, last frame) of every annotated object.
 
     An object is annotated from the first to the last frame in which a

@@ -29,7 +29,7 @@ class LaneChange:
 
 @dataclass
 class Track:
-    """A path and what is known along it.
+    """A path with its curvature, lanes and stops along it.
 
     Attributes:
         xy (np.ndarray): (N, 2) points, ``STEP`` metres apart.

@@ -33,7 +33,7 @@ _PEDESTRIAN_NOTICE = 1.2  # s that a crossing is kept free before a step
 
 @dataclass
 class Driver:
-    """How a vehicle is driven.
+    """Parameters of the Intelligent Driver Model of one vehicle.
 
     Attributes:
         speed (float): Wanted speed, m/s.
@@ -61,8 +61,8 @@ class Driver:
 
 
 @dataclass
-class Agent:
-    """Anything with a box.
+class RoadUser:
+    """A vehicle, person or object with a box.
 
     Attributes:
         category (str): nuScenes category name.
@@ -75,7 +75,7 @@ class Agent:
         driver (Driver): For vehicles; None walks at ``speed``.
         depart (float): Time when a walker sets off, s.
         zebra (str): Crossing that a walker uses.
-        style (int): Look.
+        style (int): Variant of the appearance.
         colour (tuple): RGB.
         front (float): From the reference point to the bumper, metres.
         s, v, a (np.ndarray): (T,) motion on the simulator's clock.
@@ -107,7 +107,7 @@ class Agent:
             self.front = self.size[0] / 2
 
 
-def crossing_time(walker: Agent, driver: Agent) -> float:
+def crossing_time(walker: RoadUser, driver: RoadUser) -> float:
     """Seconds from a walker's first step until it has left a driver's lane.
 
     -1 if the two tracks do not meet.
@@ -125,14 +125,14 @@ class Simulation:
     """Moves all agents on a common clock.
 
     Args:
-        agents (list[Agent]): The first one is the ego car.
+        agents (list[RoadUser]): The first one is the ego car.
         signal (Callable): Maps arm and time to ``red``, ``yellow``, ``green``.
         begin, end (float): Span of the clock, s.
     """
 
     def __init__(
         self,
-        agents: list[Agent],
+        agents: list[RoadUser],
         signal: Callable[[str, float], str],
         begin: float,
         end: float,
@@ -143,7 +143,7 @@ class Simulation:
         self.times = begin + TIME_STEP * np.arange(count)
 
     def place(self) -> None:
-        """Put every agent at its start, at all times."""
+        """Put every road user at its start for all times."""
         for number, agent in enumerate(self.agents):
             agent.number = number
             if agent.track is not None:
@@ -182,10 +182,10 @@ class Simulation:
                 self._advance(agent, k, *self._accelerate(agent, k, time))
 
     @staticmethod
-    def _may_block(agent: Agent) -> bool:
+    def _may_block(agent: RoadUser) -> bool:
         return agent.category.startswith(('vehicle', 'movable_object'))
 
-    def _walk(self, agent: Agent) -> None:
+    def _walk(self, agent: RoadUser) -> None:
         moving = np.clip(self.times - agent.depart, 0.0, None)
         if np.isinf(agent.depart):
             moving = self.times - self.times[0]
@@ -200,7 +200,7 @@ class Simulation:
         agent.s[done] = agent.track.length - 0.5
         agent.v[done] = 0.0
 
-    def _zebra_windows(self, agent: Agent) -> list[tuple]:
+    def _zebra_windows(self, agent: RoadUser) -> list[tuple]:
         """(metre, first time, last time) in which a crossing is in use."""
         windows = []
         for metre, kind, name in agent.track.stops:
@@ -218,7 +218,7 @@ class Simulation:
         return windows
 
     def _accelerate(
-        self, agent: Agent, k: int, time: float
+        self, agent: RoadUser, k: int, time: float
     ) -> tuple[float, str]:
         """Acceleration, and the word for what holds the car back."""
         s, v = agent.s[k], agent.v[k]
@@ -242,7 +242,7 @@ class Simulation:
         return min(options)
 
     def _cruise(
-        self, agent: Agent, s: float, v: float, wanted: float
+        self, agent: RoadUser, s: float, v: float, wanted: float
     ) -> tuple[float, str]:
         """Speed up to the wanted speed; slow down before a bend."""
         limits = self._limits[id(agent)]
@@ -279,7 +279,7 @@ class Simulation:
         free = 1.0 - (v / max(driver.speed, 0.1)) ** 4
         return driver.acceleration * (free - (desired / max(gap, 0.3)) ** 2)
 
-    def _leader(self, agent: Agent, k: int) -> tuple[float, float, str]:
+    def _leader(self, agent: RoadUser, k: int) -> tuple[float, float, str]:
         """Gap in metres, speed along the track, and cause, of who is ahead."""
         first = int(agent.s[k] / STEP)
         last = first + int(_LOOK_AHEAD / STEP)
@@ -315,13 +315,13 @@ class Simulation:
                 agent.track.length - 0.5,
             )
 
-    def runs_out(self, agent: Agent) -> bool:
+    def runs_out(self, agent: RoadUser) -> bool:
         """True for a vehicle that comes to the end of its track."""
         if agent.driver is None:
             return False
         return bool(agent.s[-1] > agent.track.length - 1.0)
 
-    def state(self, agent: Agent, time: float) -> tuple[np.ndarray, float]:
+    def state(self, agent: RoadUser, time: float) -> tuple[np.ndarray, float]:
         """Pose (x, y, yaw) of the reference point, and speed, at a time."""
         if agent.pose is not None:
             return np.array(agent.pose, float), 0.0
@@ -330,7 +330,7 @@ class Simulation:
             float(np.interp(time, self.times, agent.v)),
         )
 
-    def progress(self, agent: Agent, time: np.ndarray) -> np.ndarray:
+    def progress(self, agent: RoadUser, time: np.ndarray) -> np.ndarray:
         """Metres on the track: the exact integral of the linear speed."""
         time = np.asarray(time, float)
         if len(self.times) == 1:
@@ -344,15 +344,15 @@ class Simulation:
         slope = (agent.v[k + 1] - agent.v[k]) / TIME_STEP
         return agent.s[k] + agent.v[k] * dt + 0.5 * slope * dt**2
 
-    def acceleration(self, agent: Agent, time: float) -> float:
+    def acceleration(self, agent: RoadUser, time: float) -> float:
         """m/s^2 along the track at a time."""
         if agent.pose is not None:
             return 0.0
         return float(np.interp(time, self.times, agent.a))
 
 
-def _marks_of(agent: Agent, pose: np.ndarray, speed: float) -> np.ndarray:
-    """Points that others must not drive into.
+def _marks_of(agent: RoadUser, pose: np.ndarray, speed: float) -> np.ndarray:
+    """Return the points of a road user that others must not drive into.
 
     Returns:
         np.ndarray: (N, 7) x, y, yaw, speed, half width, owner, 1 if a person.

@@ -1,4 +1,4 @@
-"""How much of each object the six cameras show."""
+"""Measure how much of each object the six cameras show."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,8 +16,8 @@ _NEAR = 0.3
 _LEVELS = (0.4, 0.6, 0.8)
 
 
-class Shot(NamedTuple):
-    """One camera's picture of one object.
+class ObjectView(NamedTuple):
+    """The rays and index image of one camera around one object.
 
     Attributes:
         solids (np.ndarray): (P, 16) solids of the object, global.
@@ -58,11 +58,13 @@ def _count(solids, low_u, high_u, low_v, high_v, view, owners, owner):
     return total, shown
 
 
-def visible_share(shots: Sequence[Shot], owner: int) -> tuple[float, int]:
+def visible_share(
+    shots: Sequence[ObjectView], owner: int
+) -> tuple[float, int]:
     """Share of an object's pixels that no other thing hides.
 
     Args:
-        shots (Sequence[Shot]): One for each camera.
+        shots (Sequence[ObjectView]): One for each camera.
         owner (int): The object's number in the owner images.
 
     Returns:

@@ -41,7 +41,7 @@ _LANES = (1, 2)
 
 @dataclass
 class LayoutPlan:
-    """What a scenario asks of its world; the rest is drawn at random.
+    """What a script requires of its world; the rest is random.
 
     Attributes:
         junction (str): ``cross``, ``tee_left``, ``tee_right`` or ``none``.

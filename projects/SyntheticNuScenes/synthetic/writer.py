@@ -1,4 +1,4 @@
-"""Write a whole data set, or nothing.
+"""Write a whole data set; a killed run leaves no half-written one.
 
 Scenes are made in parallel into a folder beside the target, together with a
 record of each finished one. Only when all is there does the data root get its
@@ -32,8 +32,8 @@ from mmocc.projects.SyntheticNuScenes.synthetic.map_expansion import (
 from mmocc.projects.SyntheticNuScenes.synthetic.omnidrive import frame_files
 from mmocc.projects.SyntheticNuScenes.synthetic.presets import Preset
 from mmocc.projects.SyntheticNuScenes.synthetic.scene import (
-    FrameRecord,
-    SceneRecord,
+    FrameRows,
+    SceneRows,
     SceneWriter,
     stamp_of,
     warm_up,
@@ -181,10 +181,10 @@ def _record_path(work: Path, name: str) -> Path:
     return work / _RECORDS / f'{name}.json'
 
 
-def _read_record(path: Path) -> SceneRecord:
+def _read_record(path: Path) -> SceneRows:
     content = json.loads(path.read_text(encoding='utf-8'))
-    content['frames'] = [FrameRecord(**frame) for frame in content['frames']]
-    return SceneRecord(**content)
+    content['frames'] = [FrameRows(**frame) for frame in content['frames']]
+    return SceneRows(**content)
 
 
 def _drain(queue: Queue) -> Iterator[int]:
@@ -335,7 +335,7 @@ _QUESTION_SETS = {
 
 
 def _questions(
-    records: list[SceneRecord],
+    records: list[SceneRows],
     split: str,
     attribute: str,
     token: Callable[..., str],
@@ -354,7 +354,7 @@ def _questions(
 
 
 def _write_questions(
-    root: Path, records: list[SceneRecord], token: Callable[..., str]
+    root: Path, records: list[SceneRows], token: Callable[..., str]
 ) -> dict[str, dict[str, list[dict]]]:
     """Write every question set; returns entries by set and split."""
     written: dict[str, dict[str, list[dict]]] = {}
@@ -371,7 +371,7 @@ def _write_questions(
 
 def _write_omnidrive(
     root: Path,
-    records: list[SceneRecord],
+    records: list[SceneRows],
     labels: Labels,
     token: Callable[..., str],
 ) -> None:
@@ -388,10 +388,10 @@ def _assemble(
     root: Path,
     preset: Preset,
     seed: int,
-    records: list[SceneRecord],
+    records: list[SceneRows],
     label: Labeller,
 ) -> None:
-    """Everything that needs all scenes: tables, maps, text, manifest."""
+    """Write everything that needs all scenes: tables, maps, text, manifest."""
     token = make_token(seed, preset.name)
     tables = Tables(preset, token)
     for record in records:

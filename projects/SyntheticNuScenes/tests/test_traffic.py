@@ -6,8 +6,8 @@ from mmocc.projects.SyntheticNuScenes.synthetic.tracks import (
     quintic,
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.traffic import (
-    Agent,
     Driver,
+    RoadUser,
     Simulation,
     crossing_time,
 )
@@ -22,7 +22,7 @@ def straight(length=300.0, stops=()):
 
 
 def driver_on(track, start, speed, wanted=10.0):
-    return Agent(
+    return RoadUser(
         'vehicle.car',
         CAR,
         track=track,
@@ -47,7 +47,7 @@ def test_a_free_car_reaches_its_speed():
 
 def test_a_follower_stops_behind_a_standing_car():
     car = driver_on(straight(), 5.0, 10.0)
-    wall = Agent('vehicle.car', CAR, pose=(80.0, 0.0, 0.0))
+    wall = RoadUser('vehicle.car', CAR, pose=(80.0, 0.0, 0.0))
     run([car, wall])
     gap = 80.0 - CAR[0] - car.s[-1]
     assert car.v[-1] < 0.1
@@ -57,7 +57,7 @@ def test_a_follower_stops_behind_a_standing_car():
 
 def test_a_car_beside_the_lane_is_passed():
     car = driver_on(straight(), 5.0, 10.0)
-    run([car, Agent('vehicle.car', CAR, pose=(80.0, 3.5, 0.0))])
+    run([car, RoadUser('vehicle.car', CAR, pose=(80.0, 3.5, 0.0))])
     assert car.s[-1] > 150
 
 
@@ -73,7 +73,7 @@ def test_red_stops_and_green_lets_go():
 def test_cars_wait_for_pedestrians_on_a_crossing():
     track = straight(stops=[(70.0, 'zebra', 'z')])
     path = from_points(np.array([[72.0, -8.0], [72.0, 8.0]]), smooth=False)
-    walker = Agent(
+    walker = RoadUser(
         'human.pedestrian.adult',
         (0.6, 0.6, 1.7),
         track=path,

@@ -5,7 +5,7 @@ from mmocc.projects.SyntheticNuScenes.synthetic.calibration import CAMERA_RIG
 from mmocc.projects.SyntheticNuScenes.synthetic.raycast import BOX
 from mmocc.projects.SyntheticNuScenes.synthetic.shapes import place, solid
 from mmocc.projects.SyntheticNuScenes.synthetic.visibility import (
-    Shot,
+    ObjectView,
     solids_of,
     visibility_level,
     visible_share,
@@ -24,7 +24,7 @@ def share_where(hidden):
     owners = np.full(SIZE[::-1], 4, np.int32)
     owners[:, hidden] = 9
     view = (camera.cam2ego(), camera.intrinsic(SIZE), owners)
-    return visible_share([Shot(solids_of(rows, 4), CORNERS, *view)], 4)
+    return visible_share([ObjectView(solids_of(rows, 4), CORNERS, *view)], 4)
 
 
 def test_share_of_a_box_that_is_not_half_or_wholly_hidden():
@@ -42,7 +42,7 @@ def test_a_box_behind_all_cameras_has_no_pixels():
     owners = np.zeros(SIZE[::-1], np.int32)
     view = (camera.cam2ego(), camera.intrinsic(SIZE), owners)
     rows = np.empty((0, 16), np.float32)
-    shot = Shot(rows, CORNERS - (40, 0, 0), *view)
+    shot = ObjectView(rows, CORNERS - (40, 0, 0), *view)
     assert visible_share([shot], 4) == (0.0, 0)
 
 

@@ -1,6 +1,6 @@
 """Draw one scene of a synthetic data set: images, LiDAR, voxels, map.
 
-python tools/analysis_tools/draw_synthetic.py data/synthetic \
+python projects/SyntheticNuScenes/tools/draw_synthetic.py data/synthetic \
     --scene scene-0061 --frame 6 --out docs/images
 """
 
@@ -136,7 +136,7 @@ def read_image(root: Path, camera: Reading) -> np.ndarray:
 
 
 def arrange(pictures: dict[str, np.ndarray]) -> np.ndarray:
-    """Six named views in two rows."""
+    """Arrange six named views in two rows."""
     return below(
         [
             beside(
@@ -154,7 +154,7 @@ def arrange(pictures: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def draw_views(root: Path, frame: Frame) -> np.ndarray:
-    """The six images."""
+    """Draw the six camera images."""
     return arrange(
         {name: read_image(root, view) for name, view in frame.cameras.items()}
     )
