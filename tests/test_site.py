@@ -65,7 +65,7 @@ def test_every_package_has_a_page(generated):
     assert (
         '::: mmocc.structures.occ_grid\n' in pages['api/mmocc.structures.md']
     )
-    for package in ('mmocc.models.bridges', 'mmocc.projects.OccVLA.occvla'):
+    for package in ('mmocc.models.bridges', 'projects.OccVLA.occvla'):
         assert f'[{package}]({package}.md)' in pages['api/index.md']
 
 
