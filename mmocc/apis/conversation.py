@@ -53,7 +53,7 @@ class Conversation:
         batch = inferencer.preprocess([frame], questions=[])
         with torch.no_grad():
             data = model.data_preprocessor(batch, False)
-            [sample], self._memory = model.predict_and_remember(**data)
+            [sample], self._memory = model.predict_with_memory(**data)
         self.sample = sample.cpu()
 
     @torch.no_grad()
@@ -76,5 +76,5 @@ class Conversation:
         asked = [dict(question=question, answer='')]
         batch = pseudo_collate([self._text(dict(token=self._token, qa=asked))])
         [sample] = batch['data_samples']
-        self._model.answer(self._memory, [sample])
+        self._model.answer_questions(self._memory, [sample])
         return sample.pred_text.answers[0]

@@ -148,7 +148,7 @@ class SceneStream:
         data = inferencer.model.data_preprocessor(batch, False)
         views = len(inferencer.cameras)
         imgs = data['inputs']['imgs']  # (1, T * V, 3, H, W), now first
-        maps = inferencer.model.look(imgs[:, :views])
+        maps = inferencer.model.extract_feat(imgs[:, :views])
         every = [maps]
         oldest = maps
         for each in self._padded_past():

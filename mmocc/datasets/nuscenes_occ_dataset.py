@@ -256,7 +256,7 @@ class NuScenesOccDataset(NuScenesDataset):
             ]
         return self.pipeline(results)
 
-    def set_draw(self, seed: int, epoch: int) -> None:
+    def set_epoch(self, seed: int, epoch: int) -> None:
         """Announce an epoch to all processes that hold this data set.
 
         The first call must come before loader processes start: from then on

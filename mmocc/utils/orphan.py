@@ -7,7 +7,7 @@ import time
 _CHECK = 0.5  # s between two looks at the parent
 
 
-def leave_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """End this process soon after its parent, whatever it is doing.
 
     A worker that nobody waits for would go on writing into the folder that

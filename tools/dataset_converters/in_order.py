@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-from mmocc.utils.orphan import leave_with
+from mmocc.utils.orphan import exit_with_parent
 
 Task = TypeVar('Task')
 Result = TypeVar('Result')
@@ -29,7 +29,7 @@ def in_order(
         yield from map(function, tasks)
         return
     with ProcessPoolExecutor(
-        workers, initializer=leave_with, initargs=(os.getpid(),)
+        workers, initializer=exit_with_parent, initargs=(os.getpid(),)
     ) as pool:
         running = [
             pool.submit(function, task)

@@ -9,7 +9,7 @@ from mmocc.registry import DATA_SAMPLERS
 
 def _leaves(dataset: Sized) -> Iterator[Sized]:
     """The data sets inside mmengine's and torch's wrappers."""
-    if hasattr(dataset, 'set_draw'):
+    if hasattr(dataset, 'set_epoch'):
         yield dataset
     elif hasattr(dataset, 'datasets'):
         for child in dataset.datasets:
@@ -54,4 +54,4 @@ class EpochSampler(DefaultSampler):
 
     def _announce(self) -> None:
         for dataset in _leaves(self.dataset):
-            dataset.set_draw(self.seed, self.epoch)
+            dataset.set_epoch(self.seed, self.epoch)

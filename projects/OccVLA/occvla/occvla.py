@@ -95,7 +95,7 @@ class OccVLA(BaseVLA):
         """L = L_AR + lambda L_NAR (Eq. 3), or the planner's loss (stage 3)."""
         if self.planner is not None:
             return self._planner_loss(inputs, data_samples)
-        scene = self.see(inputs, data_samples)
+        scene = self.encode_scene(inputs, data_samples)
         text = self.stack_text(data_samples, scene.device)
         out = self.bridge(scene, text, self.ask_occupancy(len(scene)))
         losses = dict(loss_text=self.bridge.text_loss(out.text, text))
@@ -110,13 +110,13 @@ class OccVLA(BaseVLA):
 
         The images are encoded once a frame, whatever is asked about them.
         """
-        return self.predict_and_remember(inputs, data_samples)[0]
+        return self.predict_with_memory(inputs, data_samples)[0]
 
-    def predict_and_remember(
+    def predict_with_memory(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> tuple[list[OccDataSample], PrefixMemory]:
-        """:meth:`predict`, and the encoded images for :meth:`answer`."""
-        scene = self.see(inputs, data_samples)
+        """Predict, and return the encoded images for later questions."""
+        scene = self.encode_scene(inputs, data_samples)
         queries = None
         if self.predict_occupancy or self.bridge.text_attends_queries:
             queries = self.ask_occupancy(len(scene))
@@ -143,7 +143,7 @@ class OccVLA(BaseVLA):
                 sample.pred_ego = plan
         return data_samples, memory
 
-    def answer(
+    def answer_questions(
         self, memory: PrefixMemory, data_samples: list[OccDataSample]
     ) -> None:
         """Fill ``pred_text`` of frames that were looked at before.
@@ -155,7 +155,7 @@ class OccVLA(BaseVLA):
         """
         self.write_answers(data_samples, self._answer(memory, data_samples))
 
-    def see(
+    def encode_scene(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> Tensor:
         """Image tokens of all cameras, (B, n_image, D)."""
@@ -203,7 +203,7 @@ class OccVLA(BaseVLA):
         hence no random transforms in the pipeline of this stage.
         """
         with torch.no_grad():
-            scene = self.see(inputs, data_samples)
+            scene = self.encode_scene(inputs, data_samples)
             queries = None
             if self.bridge.text_attends_queries:
                 queries = self.ask_occupancy(len(scene))
@@ -273,7 +273,7 @@ class OccVLA(BaseVLA):
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> Tensor:
         """Last hidden states of the image tokens, (B, n_image, D)."""
-        scene = self.see(inputs, data_samples)
+        scene = self.encode_scene(inputs, data_samples)
         return self.bridge(scene, None, self.ask_occupancy(len(scene))).image
 
 

@@ -180,7 +180,7 @@ class SparseOccVLA(BaseVLA):
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> dict[str, Tensor]:
         """Occupancy, and of language, forecasts and plans what is there."""
-        scene = self.see(inputs, data_samples)
+        scene = self.encode_scene(inputs, data_samples)
         losses = {}
         if not self.freeze_encoder:
             losses = self.loss_occ(
@@ -230,20 +230,20 @@ class SparseOccVLA(BaseVLA):
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> list[OccDataSample]:
         """Fill ``pred_occ``, ``pred_text``, ``pred_meta`` and ``pred_ego``."""
-        return self.predict_and_remember(inputs, data_samples)[0]
+        return self.predict_with_memory(inputs, data_samples)[0]
 
-    def predict_and_remember(
+    def predict_with_memory(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> tuple[list[OccDataSample], PackedSequence | None]:
-        """:meth:`predict`, and the visual tokens for :meth:`answer`."""
-        scene = self.see(inputs, data_samples)
+        """Predict, and return the visual tokens for later questions."""
+        scene = self.encode_scene(inputs, data_samples)
         grids = self.decoder(scene.layers[-1])
         for sample, grid in zip(data_samples, grids, strict=True):
             sample.pred_occ = BaseDataElement(semantics=grid)
         out = memory = None
         if self.bridge is not None:
             out, memory = self.bridge.remember(scene, self._prompt)
-            self.answer(memory, data_samples)
+            self.answer_questions(memory, data_samples)
             _read_meta_actions(data_samples)
         if self.forecaster is not None:
             self._forecast(scene, out, data_samples)
@@ -251,7 +251,7 @@ class SparseOccVLA(BaseVLA):
             self._plan(scene, out, memory, data_samples)
         return data_samples, memory
 
-    def answer(
+    def answer_questions(
         self, memory: PackedSequence, data_samples: list[OccDataSample]
     ) -> None:
         """Fill ``pred_text`` of frames that were looked at before.
@@ -276,7 +276,7 @@ class SparseOccVLA(BaseVLA):
             data_samples (list[OccDataSample]): With the true future.
             seed (int): Of the random anchors. Defaults to 0.
         """
-        scene = self.see(inputs, data_samples)
+        scene = self.encode_scene(inputs, data_samples)
         out = memory = None
         if self.bridge is not None:
             out, memory = self.bridge.remember(scene, self._prompt)
@@ -302,22 +302,22 @@ class SparseOccVLA(BaseVLA):
             poses.cumsum(dim=1),
         )
 
-    def see(
+    def encode_scene(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> SparseOccFeatures:
         """Occupancy queries of all cameras and frames.
 
         Args:
             inputs (dict): ``imgs``, (B, T * V, 3, H, W); ``maps`` from
-                :meth:`look`, where they are known already.
+                :meth:`extract_feat`, where they are known already.
             data_samples (list[OccDataSample]): With the calibration.
         """
         imgs = inputs['imgs']
-        maps = inputs['maps'] if 'maps' in inputs else self.look(imgs)
+        maps = inputs['maps'] if 'maps' in inputs else self.extract_feat(imgs)
         ego2img = _stack_ego2img(data_samples, imgs)
         return self.encoder(maps, ego2img, tuple(imgs.shape[-2:]))
 
-    def look(self, imgs: Tensor) -> list[Tensor]:
+    def extract_feat(self, imgs: Tensor) -> list[Tensor]:
         """Feature maps (B, N, D, h, w) of images (B, N, 3, H, W), each alone.
 
         What an image shows does not depend on when it is looked at, so a
@@ -535,7 +535,7 @@ class SparseOccVLA(BaseVLA):
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> Tensor:
         """Occupancy queries (B, Q, D)."""
-        return self.see(inputs, data_samples).features
+        return self.encode_scene(inputs, data_samples).features
 
 
 def _ego2img(sample: OccDataSample) -> np.ndarray:

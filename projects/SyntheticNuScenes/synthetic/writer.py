@@ -52,7 +52,7 @@ from mmocc.projects.SyntheticNuScenes.synthetic.tables import (
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.world import EXTENT
 from mmocc.structures.occ3d import CAMERAS
-from mmocc.utils.orphan import leave_with
+from mmocc.utils.orphan import exit_with_parent
 
 _SETTINGS, _RECORDS, _DATA = 'settings.json', 'records', 'data'
 _FORMAT = 3  # raise it when the content of a data set changes
@@ -143,7 +143,7 @@ _report: Queue | None = None
 def _start_worker(queue: Queue, parent: int) -> None:
     global _report
     _report = queue
-    leave_with(parent)
+    exit_with_parent(parent)
 
 
 @contextmanager

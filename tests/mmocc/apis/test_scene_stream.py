@@ -48,7 +48,8 @@ def test_a_stream_predicts_what_frames_with_their_past_do(
 ):
     """Each image is read once and goes through the backbone once."""
     loaded, looked = [], []
-    load, look = GivenImages._load_anew, sparse_inferencer.model.look
+    load = GivenImages._load_anew
+    extract = sparse_inferencer.model.extract_feat
     monkeypatch.setattr(
         GivenImages,
         '_load_anew',
@@ -56,8 +57,8 @@ def test_a_stream_predicts_what_frames_with_their_past_do(
     )
     monkeypatch.setattr(
         sparse_inferencer.model,
-        'look',
-        lambda imgs: looked.append(imgs.shape[1]) or look(imgs),
+        'extract_feat',
+        lambda imgs: looked.append(imgs.shape[1]) or extract(imgs),
     )
     stream = SceneStream(sparse_inferencer)
     together = list(stream.run(frames, 'Is it?'))

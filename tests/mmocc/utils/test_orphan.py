@@ -13,8 +13,8 @@ os.kill(os.getpid(), 9)
 """
 CHILD = """
 import sys, time
-from mmocc.utils.orphan import leave_with
-leave_with(int(sys.argv[1]))
+from mmocc.utils.orphan import exit_with_parent
+exit_with_parent(int(sys.argv[1]))
 time.sleep({seconds})
 """
 

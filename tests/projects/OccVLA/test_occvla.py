@@ -122,7 +122,7 @@ def test_meta_scores_equal_token_by_token_decoding():
     """All 18 phrases in one pass, against one phrase at a time."""
     model = build_model().eval()
     inputs, samples = make_batch(1)
-    scene = model.see(inputs, samples)
+    scene = model.encode_scene(inputs, samples)
     _, memory = model.bridge.remember(scene)
     prompt = next(iter(model.prompts(samples[0], 'meta_action').values()))
     opening = torch.tensor(model.decide._encode('Action:'))

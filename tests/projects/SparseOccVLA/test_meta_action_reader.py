@@ -20,7 +20,7 @@ def told(anchors):
 
 @torch.no_grad()
 def likely(model, inputs, samples):
-    return model._likely_actions(model.see(inputs, samples), samples)
+    return model._likely_actions(model.encode_scene(inputs, samples), samples)
 
 
 @torch.no_grad()
@@ -29,7 +29,7 @@ def test_equal_to_each_phrase_read_alone(told):
     inputs, samples = make_batch(1)
     found = likely(told, inputs, samples)
     assert found.shape == (1, 9)
-    scene = told.see(inputs, samples)
+    scene = told.encode_scene(inputs, samples)
     _, memory = told.bridge.remember(scene)
     [(_, prompt)] = told.prompts(samples[0], 'meta_action').items()
     tokenizer = build_tokenizer('mmocc://tiny_tokenizer')
@@ -90,9 +90,9 @@ def test_the_true_action_is_not_read(told):
 def test_visual_tokens_that_were_read_before_serve(told):
     """Whatever was asked behind them."""
     inputs, samples = make_batch(2)
-    scene = told.see(inputs, samples)
+    scene = told.encode_scene(inputs, samples)
     _, memory = told.bridge.remember(scene, told._prompt)
-    told.answer(memory, samples)
+    told.answer_questions(memory, samples)
     found = told._likely_actions(scene, samples, memory)
     torch.testing.assert_close(
         found, likely(told, inputs, samples), atol=1e-5, rtol=0
@@ -101,7 +101,7 @@ def test_visual_tokens_that_were_read_before_serve(told):
 
 def test_the_denoiser_reads_it_and_the_language_model_learns_nothing(told):
     inputs, samples = make_batch(2)
-    scene = told.see(inputs, samples)
+    scene = told.encode_scene(inputs, samples)
     assert not told._likely_actions(scene, samples).requires_grad
     with torch.no_grad():
         first = told.predict(inputs, samples)[0].pred_ego.trajs.clone()
@@ -137,7 +137,7 @@ def test_trains_beside_a_language_model_that_recomputes_its_layers(anchors):
         ),
     )
     inputs, samples = make_batch(1)
-    scene = model.eval().see(inputs, samples)
+    scene = model.eval().encode_scene(inputs, samples)
     expected = model._likely_actions(scene, samples)
     found = model.train()._likely_actions(scene, samples)
     assert torch.equal(found, expected)

@@ -27,7 +27,7 @@ def build(anchors, score_source, **planner):
 def ask(model):
     """Sparse queries read, with the prompt behind them."""
     inputs, samples = make_batch(2)
-    scene = model.see(inputs, samples)
+    scene = model.encode_scene(inputs, samples)
     return model.bridge(scene, None, model._prompt)
 
 

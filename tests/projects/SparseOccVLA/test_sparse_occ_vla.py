@@ -153,7 +153,7 @@ def test_the_llm_sees_each_query_and_twelve_globals_of_the_images(model):
     words = len(ids) * max(map(len, ids))
     assert seen[0].shape[1] == visual + words + len(prompt)
     assert seen[1].shape[1] == visual + len(prompt)
-    scene = model.see(inputs, samples)
+    scene = model.encode_scene(inputs, samples)
     tokens = torch.cat(model.bridge.tokens(scene), dim=1)
     for embeds in seen[:2]:
         torch.testing.assert_close(embeds[:, :visual], tokens)
@@ -371,7 +371,7 @@ class TestNoFuture:
         for aside in (9.0, -9.0):
             samples[0].gt_ego.fut_trajs[:, 1] = aside
             with torch.no_grad():
-                scene = model.see(inputs, samples)
+                scene = model.encode_scene(inputs, samples)
                 out, _ = model.bridge.remember(scene, model._prompt)
                 plan = model.planner.predict(
                     model._reasoning(out),
