@@ -10,6 +10,7 @@ from mmocc.projects.DrivingLabels.driving_labels.label_statistics import (
     agreement,
     confusion,
     histogram,
+    text_table,
 )
 from mmocc.structures import MetaAction
 
@@ -63,22 +64,6 @@ def _confusions(pairs: list[tuple[MetaAction, MetaAction]]) -> dict:
     }
 
 
-def _table(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return '\n'.join(
-        '  '.join(
-            [
-                row[0].ljust(widths[0]),
-                *(
-                    cell.rjust(width)
-                    for cell, width in zip(row[1:], widths[1:], strict=True)
-                ),
-            ]
-        ).rstrip()
-        for row in rows
-    )
-
-
 def describe(statistics: dict, annotator: str) -> str:
     """The statistics as text."""
     counts = statistics['histogram']
@@ -101,7 +86,7 @@ def describe(statistics: dict, annotator: str) -> str:
             [word, *(str(counts[who][part][word]) for who in counts)]
             for word in words
         ]
-        blocks.append(_table(rows))
+        blocks.append(text_table(rows))
     titles = {
         'rules_and_annotator': f'Rows: the rules. Columns: {annotator}.',
         'map_and_path_alone': (
@@ -120,6 +105,7 @@ def describe(statistics: dict, annotator: str) -> str:
             )
         ]
         blocks.append(
-            f'{title} Agreement: {content["agreement"]:.1%}\n{_table(rows)}'
+            f'{title} Agreement: {content["agreement"]:.1%}\n'
+            f'{text_table(rows)}'
         )
     return '\n\n'.join(blocks)

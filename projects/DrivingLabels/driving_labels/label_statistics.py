@@ -51,3 +51,20 @@ def agreement(table: Sequence[Sequence[int]]) -> float | None:
     if not total:
         return None
     return sum(table[k][k] for k in range(len(table))) / total
+
+
+def text_table(rows: Sequence[Sequence[str]]) -> str:
+    """Align rows of cells in columns: the first to the left, others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return '\n'.join(
+        '  '.join(
+            [
+                row[0].ljust(widths[0]),
+                *(
+                    cell.rjust(width)
+                    for cell, width in zip(row[1:], widths[1:], strict=True)
+                ),
+            ]
+        ).rstrip()
+        for row in rows
+    )

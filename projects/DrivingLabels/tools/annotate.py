@@ -73,7 +73,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('info', type=Path, help='an info file of whole scenes')
-    parser.add_argument('--annotator', required=True, choices=list(TYPES))
+    parser.add_argument(
+        '--annotator',
+        required=True,
+        metavar='NAME',
+        help=f'{", ".join(TYPES)}, or a class in the registry ANNOTATORS',
+    )
     parser.add_argument(
         '--out', type=Path, required=True, help='folder of the results'
     )
@@ -103,7 +108,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--config',
         type=Path,
-        help='file with label_rules, annotator and min_confidence',
+        help='file with label_rules, annotator, min_confidence and '
+        'custom_imports',
     )
     parser.add_argument(
         '--cfg-options',
@@ -122,11 +128,11 @@ def load_config(args: argparse.Namespace) -> Config:
         OptionError: A key is unknown or no config can be read.
     """
     config = Config(dict(label_rules={}, annotator={}, min_confidence=0.3))
-    known = set(config)
+    known = {*config, 'custom_imports'}
     if args.config:
         try:
             config.merge_from_dict(Config.fromfile(args.config).to_dict())
-        except (OSError, SyntaxError) as error:
+        except (ImportError, OSError, SyntaxError) as error:
             raise OptionError(
                 f'the config {args.config} cannot be read: {error}'
             ) from error
@@ -144,7 +150,9 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.annotator == 'openai':
         options['work_dir'] = str(args.out)
     config.annotator = dict(
-        config.annotator, type=TYPES[args.annotator], **options
+        config.annotator,
+        type=TYPES.get(args.annotator, args.annotator),
+        **options,
     )
     return config
 
@@ -181,7 +189,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         annotator = ANNOTATORS.build(config.annotator)
         arbiter = Arbiter(annotator.name, config.min_confidence)
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f'annotator: {error}') from error
     record = AnswerRecord(args.out / ANSWERS, annotator)
 

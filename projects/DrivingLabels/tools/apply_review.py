@@ -11,10 +11,11 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from dataset_converters.plain_pickle import write_info_file
 from dataset_converters.rule_texts import rule_texts
+from mmocc.projects.DrivingLabels.driving_labels.label_statistics import (
+    text_table,
+)
 from mmocc.projects.DrivingLabels.driving_labels.review import (
     Outcome,
     ReviewError,
@@ -108,11 +109,18 @@ def _with_texts(
 
 
 def table(statistics: dict, part: str) -> str:
-    """Counts by word before (rows) and after (columns); empty ones go."""
-    words = statistics['words'][part]
-    counts = pd.DataFrame(statistics[part], words, words)
-    counts = counts.loc[counts.any(axis=1), counts.any(axis=0)]
-    return f'{part}: before (rows), after (columns)\n{counts.to_string()}'
+    """Format counts by word before (rows) and after (columns) the review.
+
+    Words that occur in no row or column are left out.
+    """
+    words, counts = statistics['words'][part], statistics[part]
+    rows = [k for k, row in enumerate(counts) if any(row)]
+    columns = [
+        k for k, column in enumerate(zip(*counts, strict=True)) if any(column)
+    ]
+    cells = [['', *(words[k] for k in columns)]]
+    cells += [[words[r], *(str(counts[r][c]) for c in columns)] for r in rows]
+    return f'{part}: before (rows), after (columns)\n{text_table(cells)}'
 
 
 def report(statistics: dict) -> str:

@@ -9,6 +9,7 @@ from mmocc.projects.DrivingLabels.driving_labels.review.bird_eye import (
     draw_world,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
+    LABEL_PAIRS,
     Decision,
     Edit,
     decide,
@@ -16,9 +17,6 @@ from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
     ReviewError,
-)
-from mmocc.projects.DrivingLabels.driving_labels.review.label_pairs import (
-    LABEL_PAIRS,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.page import (
     INDEX_NAME,

@@ -1,4 +1,4 @@
-"""A scene from above, as SVG: north is up, one unit is one metre.
+"""Draw a scene from above as SVG: north is up, one unit is one metre.
 
 The map's y points north and SVG's down, so y is mirrored here, once. A left
 turn is a left turn on the screen.
@@ -13,6 +13,9 @@ from mmocc.projects.DrivingLabels.driving_labels.review.review_scene import (
     ReviewScene,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.roads import Roads
+from mmocc.projects.DrivingLabels.driving_labels.review.templates import (
+    TEMPLATES,
+)
 from mmocc.structures import DIRECTIONS
 
 # Metres of map around the paths: what is ahead of the last frame.
@@ -28,7 +31,7 @@ UNLABELLED = 'unlabelled'
 
 @dataclass(frozen=True)
 class Window:
-    """The rectangle of the map that is drawn.
+    """Rectangle of the map that a page draws.
 
     Attributes:
         low (np.ndarray): (2,) its south-west corner, metres.
@@ -40,7 +43,7 @@ class Window:
 
     @classmethod
     def around(cls, scene: ReviewScene) -> 'Window':
-        """The paths of a scene with a margin."""
+        """Enclose the paths of a scene with a margin."""
         places = np.concatenate([f.path[:, :2] for f in scene.frames])
         low, high = places.min(axis=0), places.max(axis=0)
         half = np.maximum((high - low) / 2 + MARGIN, MIN_EXTENT / 2)
@@ -51,90 +54,63 @@ class Window:
         """(2,) width and height, metres."""
         return self.high - self.low
 
-    def place(self, points: np.ndarray) -> np.ndarray:
-        """Map points (N, 2) in SVG's axes: x right, y down."""
+    def to_svg(self, points: np.ndarray) -> np.ndarray:
+        """Convert map points (N, 2) to SVG's axes: x right, y down."""
         x = points[:, 0] - self.low[0]
         y = self.high[1] - points[:, 1]
         return np.stack((x, y), axis=1)
 
 
+@dataclass(frozen=True)
+class FrameShape:
+    """A key frame as it is drawn, in SVG's axes (x right, y down).
+
+    Attributes:
+        index (int): Place of the frame in its scene.
+        label (str): CSS class of its direction word, see :func:`label_class`.
+        queued (bool): Whether it is in the review queue.
+        path (np.ndarray): (K, 2) positions now and in the future, metres.
+        outline (np.ndarray): (2 K, 2) the future as a band that is as wide as
+            a car at its start and narrow at its end, metres.
+        degrees (float): Heading, clockwise.
+    """
+
+    index: int
+    label: str
+    queued: bool
+    path: np.ndarray
+    outline: np.ndarray
+    degrees: float
+
+
 def label_class(frame: ReviewFrame) -> str:
-    """The CSS class that colours a frame: ``d0`` to ``d5``."""
+    """Return the CSS class that colours a frame: ``d0`` to ``d5``."""
     if frame.label is None:
         return UNLABELLED
     return f'd{DIRECTIONS.index(frame.label["direction"])}'
 
 
 def draw_world(scene: ReviewScene, roads: Roads, window: Window) -> str:
-    """Roads and paths as the inside of an ``svg`` element.
+    """Draw roads and paths of a scene as the inside of an ``svg`` element.
 
-    Every part that belongs to a frame has its index in ``data-frame``.
+    Every element that belongs to a frame has its index in ``data-frame``.
     """
-    roads = roads.within(window.low, window.high)
-    lines = [*roads.lanes, *roads.connectors]
-    return ''.join(
-        (
-            *(_line(line, window, 'road') for line in lines),
-            *(_area(c, window, 'crosswalk') for c in roads.crosswalks),
-            *(_area(s, window, 'stop-line') for s in roads.stop_lines),
-            *(_line(line, window, 'lane') for line in roads.lanes),
-            *(_line(line, window, 'connector') for line in roads.connectors),
-            *(_future(f, window) for f in reversed(scene.frames)),
-            *(_marker(f, window) for f in scene.frames),
-        )
+    return TEMPLATES.get_template('world.svg').render(
+        roads=roads.within(window.low, window.high).moved(window.to_svg),
+        shapes=[_frame_shape(frame, window) for frame in scene.frames],
     )
 
 
-def _points(points: np.ndarray) -> str:
-    return ' '.join(f'{x:.2f},{y:.2f}' for x, y in points)
-
-
-def _line(line: np.ndarray, window: Window, name: str) -> str:
-    points = _points(window.place(line))
-    return f'<polyline class="{name}" points="{points}"/>'
-
-
-def _area(outline: np.ndarray, window: Window, name: str) -> str:
-    points = _points(window.place(outline))
-    return f'<polygon class="{name}" points="{points}"/>'
-
-
-def _future(frame: ReviewFrame, window: Window) -> str:
-    if len(frame.path) == 1:
-        return ''
-    return _of_frame(
-        frame,
-        f'<polygon class="comet" points="{_points(_comet(frame, window))}"/>'
-        f'<polyline class="path" '
-        f'points="{_points(window.place(frame.path[:, :2]))}"/>',
-        'future',
-    )
-
-
-def _comet(frame: ReviewFrame, window: Window) -> np.ndarray:
-    """Outline (2 K, 2) of the path, from wide to narrow."""
-    yaw = frame.path[:, 2]
-    left = np.stack((-np.sin(yaw), np.cos(yaw)), axis=1)
+def _frame_shape(frame: ReviewFrame, window: Window) -> FrameShape:
+    centre, yaw = frame.path[:, :2], frame.path[:, 2]
+    left = np.stack((-np.sin(yaw), np.cos(yaw)), axis=1)  # (K, 2)
     half = np.linspace(HEAD, TAIL, len(yaw))[:, None] / 2 * left
-    centre = frame.path[:, :2]
-    return window.place(np.concatenate((centre + half, (centre - half)[::-1])))
-
-
-def _marker(frame: ReviewFrame, window: Window) -> str:
-    """An arrowhead that points where the car does."""
-    (x, y), yaw = window.place(frame.path[:1, :2])[0], frame.path[0, 2]
-    return _of_frame(
-        frame,
-        '<path class="marker" d="M1.5 0 -1 1.1 -.5 0 -1 -1.1Z" '
-        f'transform="translate({x:.2f} {y:.2f}) '
-        f'rotate({-np.degrees(yaw):.1f})"/>',
-        'key-frame',
-    )
-
-
-def _of_frame(frame: ReviewFrame, parts: str, name: str) -> str:
-    queued = ' queued' if frame.queue is not None else ''
-    return (
-        f'<g class="{name} {label_class(frame)}{queued}" '
-        f'data-frame="{frame.frame_idx}">{parts}</g>'
+    band = np.concatenate((centre + half, (centre - half)[::-1]))
+    return FrameShape(
+        index=frame.frame_idx,
+        label=label_class(frame),
+        queued=frame.queue is not None,
+        path=window.to_svg(centre),
+        outline=window.to_svg(band),
+        degrees=float(-np.degrees(yaw[0])),
     )

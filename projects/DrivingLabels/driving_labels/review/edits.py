@@ -9,13 +9,14 @@ from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
     ReviewError,
     read_lines,
 )
-from mmocc.projects.DrivingLabels.driving_labels.review.label_pairs import (
-    LABEL_PAIRS,
-)
-from mmocc.structures import MetaAction
+from mmocc.structures import META_ACTIONS, MetaAction
 
 ACCEPTED = 'accepted'
 EDITED = 'edited'
+# A car that stops does not accelerate: neither the rules nor a reviewer may
+# say so.
+NO_LABEL = MetaAction('Accelerate', 'Stop')
+LABEL_PAIRS = tuple(pair for pair in META_ACTIONS if pair != NO_LABEL)
 
 
 @dataclass(frozen=True)

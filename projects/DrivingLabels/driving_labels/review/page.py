@@ -1,15 +1,12 @@
-"""Review pages: one HTML file per scene and an index, each in one piece."""
+"""Render the review pages: a self-contained HTML file per scene, an index."""
 
 import base64
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
-from html import escape
-from importlib import resources
-from string import Template
 from urllib.parse import quote
+
+from markupsafe import Markup
 
 from mmocc.projects.DrivingLabels.driving_labels.review.apply_edits import (
     SOURCE_REVIEW,
@@ -18,7 +15,7 @@ from mmocc.projects.DrivingLabels.driving_labels.review.bird_eye import (
     Window,
     draw_world,
 )
-from mmocc.projects.DrivingLabels.driving_labels.review.label_pairs import (
+from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
     LABEL_PAIRS,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.review_queue import (
@@ -29,6 +26,9 @@ from mmocc.projects.DrivingLabels.driving_labels.review.review_scene import (
     ReviewScene,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.roads import Roads
+from mmocc.projects.DrivingLabels.driving_labels.review.templates import (
+    TEMPLATES,
+)
 from mmocc.structures import DIRECTIONS, SPEEDS
 
 INDEX_NAME = 'index.html'
@@ -37,21 +37,15 @@ _STORE = 'mmocc-review'
 _DIGEST = 10  # characters; tells data sets with equal scene names apart
 
 
-@cache
-def _asset(name: str) -> str:
-    folder = resources.files('mmocc') / 'assets' / 'review'
-    return (folder / name).read_text(encoding='utf-8')
-
-
 def page_name(scene: ReviewScene) -> str:
-    """File name of a scene's page, whatever its name holds."""
+    """Return the file name of a scene's page, safe for any scene name."""
     return f'{quote(scene.name, safe="")}.html'
 
 
 def scene_page(
     scene: ReviewScene, roads: Roads, images: Mapping[str, bytes]
 ) -> str:
-    """The page on which the labels of a scene are reviewed.
+    """Render the page on which a person reviews the labels of a scene.
 
     Args:
         scene (ReviewScene): Its frames.
@@ -63,7 +57,6 @@ def scene_page(
         str: HTML that needs no other file.
     """
     window = Window.around(scene)
-    width, height = window.size
     content = {
         'scene': scene.name,
         'store': _store(scene),
@@ -71,39 +64,28 @@ def scene_page(
         'directions': DIRECTIONS,
         'pairs': LABEL_PAIRS,
         'reviewed': SOURCE_REVIEW,
-        'size': [round(width, 2), round(height, 2)],
+        'size': window.size.round(2).tolist(),
         'frames': [
             _frame_content(frame, window, images.get(frame.token))
             for frame in scene.frames
         ],
     }
-    return Template(_asset('scene.html')).substitute(
-        scene=escape(scene.name),
-        location=escape(scene.location),
+    return TEMPLATES.get_template('scene.html').render(
+        scene=scene,
         index=INDEX_NAME,
-        icons=_asset('icons.svg'),
-        style=_asset('review.css'),
-        shared=_asset('store.js'),
-        script=_asset('scene.js'),
-        content=_script_json(content),
-        width=f'{width:.2f}',
-        height=f'{height:.2f}',
-        world=draw_world(scene, roads, window),
-        note='' if roads.lanes else 'no map',
+        window=window,
+        roads=roads,
+        world=Markup(draw_world(scene, roads, window)),
+        content=content,
     )
 
 
 def index_page(scenes: Sequence[ReviewScene]) -> str:
-    """The page that leads to all scenes, those with most to do first."""
+    """Render the page that links to all scenes, longest queue first."""
     ranked = sorted(scenes, key=lambda scene: (-scene.queued, scene.name))
-    return Template(_asset('index.html')).substitute(
-        style=_asset('review.css'),
-        shared=_asset('store.js'),
-        script=_asset('index.js'),
-        rows=''.join(map(_index_row, ranked)),
-        scenes=len(scenes),
-        frames=sum(map(_labelled, scenes)),
-        queued=sum(scene.queued for scene in scenes),
+    return TEMPLATES.get_template('index.html').render(
+        rows=[_index_row(scene) for scene in ranked],
+        directions=DIRECTIONS,
     )
 
 
@@ -113,15 +95,10 @@ def _store(scene: ReviewScene) -> str:
     return f'{_STORE}:{scene.name}:{digest}'
 
 
-def _script_json(content: object) -> str:
-    """JSON that may stand in a ``script`` element."""
-    return json.dumps(content).replace('<', '\\u003c')
-
-
 def _frame_content(
     frame: ReviewFrame, window: Window, image: bytes | None
 ) -> dict:
-    x, y = window.place(frame.path[:1, :2])[0]
+    x, y = window.to_svg(frame.path[:1, :2])[0]
     return {
         'token': frame.token,
         'index': frame.frame_idx,
@@ -141,7 +118,7 @@ def _frame_content(
 
 
 def _queue_content(entry: QueueEntry) -> dict:
-    """The reason, and both opinions where there are two."""
+    """Return why a frame is queued, and both labels where they differ."""
     opinions = {
         'Rules': entry.map_action,
         entry.annotator: entry.annotator_action,
@@ -155,28 +132,17 @@ def _queue_content(entry: QueueEntry) -> dict:
     }
 
 
-def _labelled(scene: ReviewScene) -> int:
-    return sum(frame.label is not None for frame in scene.frames)
-
-
-def _index_row(scene: ReviewScene) -> str:
+def _index_row(scene: ReviewScene) -> dict:
     labels = [f.label for f in scene.frames if f.label is not None]
-    count = Counter(label['direction'] for label in labels)
     reviewed = sum(label['source'] == SOURCE_REVIEW for label in labels)
-    mix = ''.join(
-        f'<i class="d{k}" style="flex:{count[word]}" '
-        f'title="{word}: {count[word]}"></i>'
-        for k, word in enumerate(DIRECTIONS)
-        if count[word]
-    )
-    queued = f'<b class="badge">{scene.queued}</b>' if scene.queued else '0'
-    # The page's name is quoted, so its own percent signs must be, too.
-    return (
-        f'<tr data-store="{escape(_store(scene))}" '
-        f'data-open="{len(labels) - reviewed}">'
-        f'<td><a href="{escape(quote(page_name(scene)))}">'
-        f'{escape(scene.name)}</a> <small>{escape(scene.location)}</small>'
-        f'</td><td class="mix-cell"><span class="mix">{mix}</span></td>'
-        f'<td>{queued}</td><td>{len(labels)}</td>'
-        '<td class="left-cell"></td></tr>\n'
-    )
+    return {
+        'name': scene.name,
+        'location': scene.location,
+        'store': _store(scene),
+        # A file name may hold percent signs, which a link has to quote.
+        'href': quote(page_name(scene)),
+        'directions': Counter(label['direction'] for label in labels),
+        'queued': scene.queued,
+        'labelled': len(labels),
+        'open': len(labels) - reviewed,
+    }

@@ -1,7 +1,7 @@
-"""The roads that a review page draws."""
+"""Roads of a map as a review page draws them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Roads:
     stop_lines: tuple[np.ndarray, ...] = ()
 
     def within(self, low: np.ndarray, high: np.ndarray) -> 'Roads':
-        """What lies in the rectangle from ``low`` (2,) to ``high`` (2,).
+        """Crop to the rectangle from ``low`` (2,) to ``high`` (2,).
 
         Lines are cut to their points inside, outlines are kept whole.
         """
@@ -33,6 +33,15 @@ class Roads:
             connectors=_cut(self.connectors, low, high),
             crosswalks=_touching(self.crosswalks, low, high),
             stop_lines=_touching(self.stop_lines, low, high),
+        )
+
+    def moved(self, transform: Callable[[np.ndarray], np.ndarray]) -> 'Roads':
+        """Apply a function of points (N, 2) to every line and outline."""
+        return Roads(
+            *(
+                tuple(map(transform, getattr(self, field.name)))
+                for field in fields(self)
+            )
         )
 
 
