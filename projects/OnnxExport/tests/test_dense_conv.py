@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 
-from mmocc.export.dense_conv import make_dense
 from mmocc.models.encoders.sparse_unet import SparseUNet
+from mmocc.projects.OnnxExport.onnx_export.dense_conv import make_dense
 
 FRAMES, CHANNELS = 2, (3, 4, 5)
 

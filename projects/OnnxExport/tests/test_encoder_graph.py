@@ -4,7 +4,11 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmocc.export import EncoderGraph, differences, to_onnx
+from mmocc.projects.OnnxExport.onnx_export import (
+    EncoderGraph,
+    differences,
+    to_onnx,
+)
 from mmocc.registry import MODELS
 
 DIMS, SHAPE = 8, (32, 32)

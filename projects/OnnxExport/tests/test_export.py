@@ -1,4 +1,4 @@
-"""``tools/export.py``: parts of models to ONNX files."""
+"""Export parts of models to ONNX files by command."""
 
 import sys
 
@@ -13,7 +13,7 @@ from mmocc.utils.config import load_config
 
 @pytest.fixture(scope='module')
 def tool(load_tool):
-    return load_tool('export.py')
+    return load_tool('projects/OnnxExport/tools/export.py')
 
 
 @pytest.fixture(scope='module')
@@ -140,3 +140,8 @@ def test_file_runs_and_says_what_it_is(
     )
     said = capsys.readouterr().out
     assert 'visual_tokens [1, 64, 128]' in said and 'trajectory' in said
+
+
+def test_the_command_of_tools_is_this_one(load_tool):
+    command = load_tool('export.py').main
+    assert command.__module__ == 'mmocc.projects.OnnxExport.tools.export'

@@ -6,8 +6,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mmocc.export.dense_refiner import DenseRefiner
 from mmocc.models.encoders.sparse_voxel_refiner import SparseVoxelRefiner
+from mmocc.projects.OnnxExport.onnx_export.dense_refiner import DenseRefiner
 
 # Metres above the ground, of the cameras of the example.
 EXAMPLE_HEIGHT = 1.5

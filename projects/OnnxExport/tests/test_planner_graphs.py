@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmocc.export import (
+from mmocc.models.planners import AnchorDiffusionPlanner, MLPPlanner
+from mmocc.projects.OnnxExport.onnx_export import (
     AnchorPlannerGraph,
     MLPPlannerGraph,
     differences,
     run_onnx,
     to_onnx,
 )
-from mmocc.models.planners import AnchorDiffusionPlanner, MLPPlanner
 from mmocc.structures.sparse_occ import SparseOccFeatures
 
 DIMS, TOKENS, QUERIES, ANCHORS, STEPS = 8, 5, 6, 4, 6
