@@ -4,10 +4,10 @@ One way only::
 
     tools -> projects -> mmocc.apis -> mmocc.models.detectors
       -> {encoders, bridges, occ_heads, planners, vlms} -> {layers, losses}
-      -> structures -> registry
+      -> infos -> {structures, utils} -> registry
 
 ``datasets``, ``evaluation``, ``visualization``, ``annotation`` and ``engine``
-stand beside the models and meet them in ``structures``.
+stand beside the models and meet them in ``infos`` and ``structures``.
 Packages on one level never import each other. ``utils`` serves all of them.
 """
 
@@ -20,7 +20,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-FLOOR = {'mmocc.structures', 'mmocc.registry', 'mmocc.utils', 'mmocc.version'}
+GROUND = {
+    'mmocc.structures',
+    'mmocc.registry',
+    'mmocc.utils',
+    'mmocc.version',
+}
+FLOOR = GROUND | {'mmocc.infos'}
 BRICKS = {'mmocc.models.layers', 'mmocc.models.losses'}
 PARTS = {
     f'mmocc.models.{name}'
@@ -53,7 +59,8 @@ ALLOWED = {
     'mmocc.version': set(),
     'mmocc.registry': set(),
     'mmocc.structures': {'mmocc.registry'},
-    'mmocc.utils': FLOOR,
+    'mmocc.utils': GROUND,
+    'mmocc.infos': GROUND,
     **dict.fromkeys(BRICKS, FLOOR),
     **dict.fromkeys(PARTS, FLOOR | BRICKS),
     'mmocc.models.detectors': FLOOR | BRICKS | PARTS,
@@ -202,6 +209,8 @@ def test_every_package_has_a_layer():
         ('mmocc/models/layers/x.py', 'from mmocc.models.losses.y import z'),
         ('mmocc/models/losses/x.py', 'from mmocc.datasets import z'),
         ('mmocc/structures/x.py', 'import mmocc.models'),
+        ('mmocc/structures/x.py', 'from mmocc.infos import y'),
+        ('mmocc/infos/x.py', 'from mmocc.datasets import y'),
         ('mmocc/structures/__init__.py', 'from mmocc.evaluation import y'),
         ('mmocc/datasets/transforms/x.py', 'import mmocc.evaluation.y'),
         ('mmocc/apis/x.py', 'def f():\n    import mmocc.projects.OccVLA'),

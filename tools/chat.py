@@ -18,8 +18,8 @@ from mmocc.apis.camera_files import (
     read_camera_frame,
 )
 from mmocc.datasets import SampleError
+from mmocc.infos import InfoFileError, load_info_file
 from mmocc.utils.config import explained, load_config
-from mmocc.utils.info_file import InfoFileError, load_info_file
 from mmocc.utils.overrides import Overrides
 
 PROMPT = '> '

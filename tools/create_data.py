@@ -32,8 +32,7 @@ from dataset_converters.own_cameras import (
     read_drive,
     write_drives,
 )
-from mmocc.annotation import MapError
-from mmocc.utils.info_file import InfoFileError
+from mmocc.infos import InfoFileError, MapError
 
 # Plans that differ from the poses by more than this, metres, are told of.
 _MOST_DIFFERENCE = 0.5

@@ -16,6 +16,7 @@ from nuscenes.utils import splits as nuscenes_splits
 from scipy.cluster.vq import ClusterError, kmeans2
 from tqdm import tqdm
 
+from mmocc.infos import load_info_file
 from mmocc.models.planners.anchor_set import (
     GT3S_COMMANDS,
     MODES,
@@ -24,7 +25,6 @@ from mmocc.models.planners.anchor_set import (
     gt3s_command,
 )
 from mmocc.structures.occ3d import STEP_SECONDS
-from mmocc.utils.info_file import load_info_file
 
 TRAIN = 'train'
 OFFICIAL = (TRAIN, 'val', 'test')

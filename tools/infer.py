@@ -31,10 +31,10 @@ from mmocc.apis.camera_files import (
 )
 from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
 from mmocc.datasets import LoadMetaAction, LoadOcc3DFromFile, PackOccInputs
+from mmocc.infos import InfoFileError, load_info_file
 from mmocc.structures import OCC3D_CLASSES, OccDataSample
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import explained, load_config
-from mmocc.utils.info_file import InfoFileError, load_info_file
 from mmocc.utils.overrides import Overrides
 from mmocc.visualization import (
     Export,

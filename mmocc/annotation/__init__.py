@@ -12,9 +12,7 @@ from mmocc.annotation.frame_context import Agent, FrameContext, is_seen
 from mmocc.annotation.history import past_actions
 from mmocc.annotation.info_frames import (
     InfoFrame,
-    image_path,
     label_infos,
-    split_scenes,
 )
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LaneGraph
@@ -23,11 +21,9 @@ from mmocc.annotation.meta_action_labels import (
     label_scene,
 )
 from mmocc.annotation.road_map import (
-    MapError,
     RoadMap,
     Surroundings,
     local_surroundings,
-    map_path,
 )
 from mmocc.annotation.rule_annotator import RuleAnnotator
 
@@ -40,20 +36,16 @@ __all__ = [
     'InfoFrame',
     'LabelRules',
     'LaneGraph',
-    'MapError',
     'MetaActionLabel',
     'NoAnswerError',
     'RoadMap',
     'RuleAnnotator',
     'Surroundings',
     'UnreachableError',
-    'image_path',
     'is_seen',
     'label_infos',
     'label_scene',
     'local_surroundings',
-    'map_path',
     'parse_chain_of_thought',
     'past_actions',
-    'split_scenes',
 ]

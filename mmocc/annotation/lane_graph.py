@@ -8,13 +8,13 @@ All geometry is in the map frame of nuScenes: x east, y north, metres; yaw in
 radians, anti-clockwise from x.
 """
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+from mmocc.infos.planar import wrap_angle
 
 # Distance between the points of a centreline, metres. Ours: well below the
 # length of a car.
@@ -27,11 +27,6 @@ NEIGHBOUR_DISTANCE = (2.5, 4.5)
 NEIGHBOUR_ANGLE = np.deg2rad(15.0)
 # Where along a lane its neighbours are looked for, as a share of its length.
 _PROBES = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
-def wrap_angle(angle: np.ndarray | float) -> np.ndarray | float:
-    """Wrap radians to [-pi, pi)."""
-    return (np.asarray(angle) + np.pi) % (2 * np.pi) - np.pi
 
 
 def sample_arcline(arcline: list[dict], spacing: float) -> np.ndarray:
@@ -127,27 +122,19 @@ class LaneGraph:
         return len(self.tokens)
 
     @classmethod
-    def from_map_json(
-        cls, path: str | Path, spacing: float = LANE_SPACING
-    ) -> 'LaneGraph':
-        """Read the map-expansion file ``maps/expansion/<location>.json``.
-
-        Lanes without a centreline are left out.
-        """
-        return cls.from_map(
-            json.loads(Path(path).read_text(encoding='utf-8')), spacing
-        )
-
-    @classmethod
     def from_map(
         cls, tables: dict, spacing: float = LANE_SPACING
     ) -> 'LaneGraph':
-        """Build the graph from the content of a map-expansion file.
+        """Build the graph from the tables of a map expansion.
+
+        Lanes without a centreline are left out.
 
         Args:
-            tables (dict): With ``lane``, ``lane_connector``,
-                ``arcline_path_3`` and ``connectivity``.
-            spacing (float): Distance between two points of a centreline.
+            tables (dict): ``MapExpansion.tables``, of which ``lane``,
+                ``lane_connector``, ``arcline_path_3`` and ``connectivity``
+                are read.
+            spacing (float): Distance between two points of a centreline,
+                metres. Defaults to 1.0.
         """
         tokens, polylines, is_connector = [], [], []
         for kind in ('lane', 'lane_connector'):

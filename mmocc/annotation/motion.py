@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmocc.annotation.lane_graph import wrap_angle
+from mmocc.infos.planar import to_local, wrap_angle
 
 
 @dataclass(frozen=True)
@@ -26,28 +26,6 @@ class Motion:
     turn: float
     local: np.ndarray
     duration: float
-
-
-def to_local(poses: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """Express planar poses in the frame of another one.
-
-    Args:
-        poses (np.ndarray): (..., 3) x, y, yaw.
-        origin (np.ndarray): (3,) x, y, yaw of the new frame.
-
-    Returns:
-        np.ndarray: (..., 3), x forward, y left, yaw wrapped.
-    """
-    cos, sin = np.cos(origin[2]), np.sin(origin[2])
-    x, y = poses[..., 0] - origin[0], poses[..., 1] - origin[1]
-    return np.stack(
-        (
-            cos * x + sin * y,
-            cos * y - sin * x,
-            wrap_angle(poses[..., 2] - origin[2]),
-        ),
-        axis=-1,
-    )
 
 
 def describe_motion(poses: np.ndarray, times: np.ndarray) -> Motion:

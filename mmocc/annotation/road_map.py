@@ -1,6 +1,5 @@
 """A map for annotation: lanes, crosswalks, stop lines; what is ahead."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +8,11 @@ import numpy as np
 
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LANE_SPACING, LaneGraph
-from mmocc.annotation.motion import to_local
+from mmocc.infos import MapExpansion
+from mmocc.infos.planar import to_local
 
 # How far ahead, metres, annotators are told about the road.
 _REACH = 40.0
-
-
-class MapError(ValueError):
-    """A map file is missing, broken or not a map-expansion file."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,6 @@ class Surroundings:
     lane_right: bool = False
 
 
-def map_path(root: Path, location: str) -> Path:
-    """Path of the map expansion of a location."""
-    return Path(root) / 'maps' / 'expansion' / f'{location}.json'
-
-
 def straight_way(pose: np.ndarray, reach: float) -> np.ndarray:
     """Poses (N, 3) straight ahead of ``pose``, 1 m apart, itself included."""
     ahead = np.arange(0.0, reach + LANE_SPACING, LANE_SPACING)
@@ -71,18 +62,6 @@ def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     height = np.where(end[:, 1] == start[:, 1], 1.0, end[:, 1] - start[:, 1])
     cut = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / height
     return (rising & (x < cut)).sum(1) % 2 == 1
-
-
-def _polygons(tables: dict, layer: str) -> tuple[np.ndarray, ...]:
-    nodes = {node['token']: (node['x'], node['y']) for node in tables['node']}
-    outlines = {
-        polygon['token']: polygon['exterior_node_tokens']
-        for polygon in tables['polygon']
-    }
-    return tuple(
-        np.array([nodes[token] for token in outlines[row['polygon_token']]])
-        for row in tables[layer]
-    )
 
 
 @dataclass(frozen=True)
@@ -107,18 +86,14 @@ class RoadMap:
         Raises:
             MapError: The file cannot be read as such a map.
         """
-        try:
-            tables = json.loads(Path(path).read_text(encoding='utf-8'))
-            return cls(
-                lanes=LaneGraph.from_map(tables),
-                crosswalks=_polygons(tables, 'ped_crossing'),
-                stop_lines=_polygons(tables, 'stop_line'),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise MapError(
-                f'cannot read the map {path} ({error!r}); unpack the nuScenes '
-                'map expansion v1.3 so that maps/expansion/*.json exist'
-            ) from error
+        expansion = MapExpansion.read(path)
+        with expansion.explained():
+            lanes = LaneGraph.from_map(expansion.tables)
+        return cls(
+            lanes=lanes,
+            crosswalks=tuple(expansion.outlines('ped_crossing')),
+            stop_lines=tuple(expansion.outlines('stop_line')),
+        )
 
     def survey(
         self, pose: np.ndarray, reach: float, rules: LabelRules

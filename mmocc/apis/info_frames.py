@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from mmocc.apis.frames import info_frame, past_infos, with_history
-from mmocc.utils.info_file import InfoFileError
+from mmocc.infos import InfoFileError
 
 
 def frame_at(

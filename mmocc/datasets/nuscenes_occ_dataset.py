@@ -8,9 +8,9 @@ from mmdet3d.datasets import NuScenesDataset
 from mmengine.logging import MMLogger
 
 from mmocc.datasets.sample_error import sample_error
+from mmocc.infos import load_info_file
 from mmocc.registry import DATASETS
 from mmocc.structures import CAMERAS, OCC3D_CLASSES, OCC3D_PALETTE
-from mmocc.utils.info_file import load_info_file
 
 # Where nuScenes keeps its key frames below the data root.
 NUSCENES_PREFIX = {

@@ -18,8 +18,8 @@ import numpy as np
 from mmocc.evaluation.functional.plan_agents import Agents
 from mmocc.evaluation.functional.plan_presets import PAST_FRAMES, PlanSample
 from mmocc.evaluation.functional.ray_casting import scene_origins
+from mmocc.infos import InfoFileError, load_info_file
 from mmocc.structures.occ3d import NUM_FUTURE
-from mmocc.utils.info_file import InfoFileError, load_info_file
 
 # nuScenes' visibility token of 0 to 40 %; higher ones are seen better.
 BARELY_VISIBLE = '1'

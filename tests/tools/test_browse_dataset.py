@@ -7,7 +7,7 @@ import pytest
 from mmocc_testing import write_tiny_dataset
 from plyfile import PlyData
 
-from mmocc.utils.info_file import load_info_file
+from mmocc.infos import load_info_file
 
 CONFIG = """
 default_scope = 'mmocc'

@@ -17,12 +17,12 @@ from mmocc_testing import handmade_roads as roads  # noqa: E402
 
 from dataset_converters.file_checks import check_label  # noqa: E402
 from dataset_converters.geometry_checks import points_in_box  # noqa: E402
-from dataset_converters.rigid import (  # noqa: E402
-    invert,
+from mmocc.infos import load_info_file  # noqa: E402
+from mmocc.infos.rigid import (  # noqa: E402
+    invert_rigid,
     rigid_transform,
     rotation_matrix,
 )
-from mmocc.utils.info_file import load_info_file  # noqa: E402
 
 TRAIN, VAL = 'scene-0061', 'scene-0103'
 FRAMES = 3
@@ -71,7 +71,7 @@ def _write_points(dataset: HandmadeNuScenes) -> None:
         if not row['filename'].endswith('.bin'):
             continue
         pose = poses[row['ego_pose_token']]
-        global2lidar = invert(
+        global2lidar = invert_rigid(
             rigid_transform(pose['rotation'], pose['translation']) @ lidar2ego
         )
         centres = [

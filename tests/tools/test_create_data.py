@@ -21,7 +21,7 @@ from dataset_converters.nuscenes_converter import (
 )
 from dataset_converters.nuscenes_tables import TableError
 from mmocc.datasets.transforms import LoadDrivingQA
-from mmocc.utils.info_file import load_info_file
+from mmocc.infos import load_info_file
 
 TRAIN, VAL = 'scene-0061', 'scene-0103'
 SECOND = 'scene-0553'

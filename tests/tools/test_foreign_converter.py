@@ -14,8 +14,8 @@ import create_data
 
 from dataset_converters import trajectory_conventions as conventions
 from dataset_converters.foreign_infos import SOURCES, convert_foreign
-from dataset_converters.rigid import rigid_transform
-from mmocc.utils.info_file import InfoFileError, load_info_file
+from mmocc.infos import InfoFileError, load_info_file
+from mmocc.infos.rigid import rigid_transform
 
 RADIUS, STEP = 10.0, 0.3  # metres, radians a key frame: 3 m of arc
 FRAMES = 8

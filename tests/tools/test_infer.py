@@ -11,10 +11,10 @@ import torch
 from mmengine.registry import init_default_scope
 from mmocc_testing import write_tiny_dataset
 
+from mmocc.infos import load_info_file
 from mmocc.registry import MODELS
 from mmocc.structures import DIRECTIONS, SPEEDS
 from mmocc.utils.config import load_config
-from mmocc.utils.info_file import load_info_file
 from mmocc.visualization.agents import Agents
 
 FILES = {

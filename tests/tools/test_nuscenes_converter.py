@@ -24,7 +24,7 @@ from dataset_converters.nuscenes_converter import (  # noqa: E402
 )
 from dataset_converters.nuscenes_tables import TableError  # noqa: E402
 from mmocc.annotation import parse_chain_of_thought  # noqa: E402
-from mmocc.utils.info_file import load_info_file  # noqa: E402
+from mmocc.infos import load_info_file  # noqa: E402
 
 ORIGIN = (300.0, 700.0)
 SPEED = 6.0

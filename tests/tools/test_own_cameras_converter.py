@@ -15,8 +15,8 @@ import create_data
 from dataset_converters.own_cameras import OwnCamerasError, read_drive
 from dataset_converters.own_cameras import write_drives as write
 from mmocc.datasets import NuScenesOccDataset
+from mmocc.infos import load_info_file
 from mmocc.structures import CAMERAS
-from mmocc.utils.info_file import load_info_file
 
 HEADINGS = dict(zip(CAMERAS, (0, -60, 60, 180, 120, -120), strict=True))
 SIZE = (64, 36)

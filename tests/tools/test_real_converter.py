@@ -24,9 +24,9 @@ from dataset_converters.own_cameras import (
     Shot,
     drive_infos,
 )
-from dataset_converters.rigid import invert, rotation_matrix
 from mmocc.datasets import NuScenesOccDataset
-from mmocc.utils.info_file import load_info_file
+from mmocc.infos import load_info_file
+from mmocc.infos.rigid import invert_rigid, rotation_matrix
 
 SCENE, SIZE = 'scene-0061', (1600, 900)
 # mmdet3d stores single precision of poses that are kilometres long.
@@ -294,6 +294,6 @@ def test_the_real_frame_as_a_drive_of_ones_own(frame, real_data):
         )
         np.testing.assert_allclose(
             ours,
-            invert(shots[name].ego2global @ cameras[name].cam2ego)
+            invert_rigid(shots[name].ego2global @ cameras[name].cam2ego)
             @ ego2global,
         )

@@ -5,7 +5,7 @@ import pickle
 import pytest
 from mmocc_testing import make_occ_info, wrap_infos
 
-from mmocc.utils.info_file import load_info_file
+from mmocc.infos import load_info_file
 
 
 @pytest.fixture

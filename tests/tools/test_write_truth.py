@@ -17,7 +17,7 @@ from dataset_converters.nuscenes_converter import (
 from mmocc.evaluation.files import write_plans
 from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.evaluation.tasks import TASKS
-from mmocc.utils.info_file import load_info_file
+from mmocc.infos import load_info_file
 
 FRAMES = 16
 ROAD, WALL, FREE = 11, 15, 17

@@ -15,9 +15,9 @@ from mmocc.evaluation.baselines import (
     fit_baselines,
     score_baselines,
 )
+from mmocc.infos import load_info_file
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import explained
-from mmocc.utils.info_file import load_info_file
 
 
 def parse_args() -> argparse.Namespace:

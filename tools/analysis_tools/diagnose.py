@@ -36,13 +36,13 @@ from mmocc.evaluation.functional.planning import (
     planning_sums,
 )
 from mmocc.evaluation.scene_truth import SceneTruth
+from mmocc.infos import load_info_file
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, OccDataSample, OccGrid
 from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import ConfigError, explained, load_config
 from mmocc.utils.env import environment_report
-from mmocc.utils.info_file import load_info_file
 from mmocc.utils.overrides import Overrides
 
 TIMES = STEP_SECONDS * np.arange(1, NUM_FUTURE + 1)

@@ -28,7 +28,7 @@ from mmocc.evaluation.functional.forecast import (
     forecast_frames,
 )
 from mmocc.evaluation.scene_truth import SceneTruth
-from mmocc.utils.info_file import load_info_file
+from mmocc.infos import load_info_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -41,7 +41,8 @@ from dataset_converters.omnidrive_text import (
     omnidrive_files,
     read_pairs,
 )
-from mmocc.annotation import MapError, RoadMap, map_path
+from mmocc.annotation import RoadMap
+from mmocc.infos import MapError, map_path
 
 # Key frames of the official tables (nuScenes; Occ3D-nuScenes has the same).
 OFFICIAL_COUNTS = {

@@ -5,11 +5,10 @@ yaw wrapped. Past and status come from times up to the frame only.
 """
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from dataset_converters.can_bus import CanBus, latest
-from mmocc.annotation.lane_graph import wrap_angle
-from mmocc.annotation.motion import to_local
+from mmocc.infos.planar import to_local, wrap_angle
+from mmocc.infos.rigid import quaternion_of
 from mmocc.structures import EGO_STATUS
 from mmocc.structures.occ3d import NUM_FUTURE, NUM_HISTORY
 
@@ -153,16 +152,10 @@ def can_bus_vector(
     return np.concatenate(
         (
             ego2global[:3, 3],
-            _quaternion(rotation),
+            quaternion_of(rotation),
             accel,
             rate,
             velocity,
             (heading, np.rad2deg(heading)),
         )
     )
-
-
-def _quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Quaternion w, x, y, z of a rotation (3, 3), with w >= 0."""
-    x, y, z, w = Rotation.from_matrix(rotation).as_quat()
-    return np.copysign(1.0, w) * np.array([w, x, y, z])

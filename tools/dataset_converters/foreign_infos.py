@@ -14,8 +14,6 @@ import numpy as np
 
 from dataset_converters.mmdet3d_fields import IGNORED_LABEL, info_metainfo
 from dataset_converters.nuscenes_tables import MICROSECONDS
-from dataset_converters.plain_pickle import write_info_file
-from dataset_converters.rigid import rigid_transform
 from dataset_converters.scene_motion import motion_fields
 from dataset_converters.trajectory_conventions import (
     from_bev_planner,
@@ -24,13 +22,15 @@ from dataset_converters.trajectory_conventions import (
     from_vad,
 )
 from mmocc.annotation import LabelRules
-from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
-from mmocc.utils.info_file import (
+from mmocc.infos import (
     InfoFileError,
     load_info_file,
     load_plain_pickle,
+    upgrade_infos,
+    write_info_file,
 )
-from mmocc.utils.info_schema import upgrade_infos
+from mmocc.infos.rigid import rigid_transform
+from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 
 # Frames further apart than this, seconds, are no neighbours. Ours.
 _MOST_STEP = 0.75

@@ -11,9 +11,9 @@ from mmocc.annotation import (
     LabelRules,
     RoadMap,
     RuleAnnotator,
-    map_path,
     parse_chain_of_thought,
 )
+from mmocc.infos import map_path
 
 
 def label_frames(root: Path, version: str) -> dict[str, dict | None]:

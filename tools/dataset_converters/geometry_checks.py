@@ -16,7 +16,7 @@ from dataset_converters.nuscenes_tables import (
     Reading,
     SceneRecord,
 )
-from dataset_converters.rigid import invert, rotation_matrix
+from mmocc.infos.rigid import invert_rigid, rotation_matrix
 from mmocc.structures.occ3d import STEP_SECONDS
 
 PART = 'geometry'
@@ -167,7 +167,7 @@ def in_image(points: np.ndarray, camera: Reading) -> np.ndarray:
     """Whether points (N, 3), global, fall into a camera's image: (N,)."""
     if camera.intrinsic.shape != (3, 3):
         return np.zeros(len(points), dtype=bool)
-    global2cam = invert(camera.ego2global @ camera.sensor2ego)
+    global2cam = invert_rigid(camera.ego2global @ camera.sensor2ego)
     local = points @ global2cam[:3, :3].T + global2cam[:3, 3]
     depth = local[:, 2]
     pixels = local @ camera.intrinsic.T

@@ -9,7 +9,7 @@ from shapely.geometry import MultiPoint, Polygon, box
 
 from dataset_converters.nuscenes_tables import Annotation, Reading
 from dataset_converters.object_boxes import detection_name
-from dataset_converters.rigid import box_yaw, rotation_matrix
+from mmocc.infos.rigid import box_yaw, rotation_matrix
 
 # mmdet3d keeps boxes of these visibility tokens; '' is not annotated.
 _VISIBILITIES = ('', '1', '2', '3', '4')

@@ -17,7 +17,7 @@ from dataset_converters.nuscenes_tables import (
     Reading,
 )
 from dataset_converters.object_boxes import detection_name
-from dataset_converters.rigid import box_yaw, invert, rotation_matrix
+from mmocc.infos.rigid import box_yaw, invert_rigid, rotation_matrix
 
 INFO_VERSION = '1.1'
 IGNORED_LABEL = -1
@@ -49,7 +49,7 @@ def _sweep(reading: Reading, global2lidar: np.ndarray) -> dict:
         lidar_points=dict(
             lidar_path=reading.filename,
             lidar2ego=_rounded(reading.sensor2ego),
-            lidar2sensor=_rounded(invert(lidar2key)),
+            lidar2sensor=_rounded(invert_rigid(lidar2key)),
         ),
         sample_data_token=reading.token,
     )
@@ -63,7 +63,7 @@ def _image(camera: Reading, global2lidar: np.ndarray) -> dict:
         cam2ego=_rounded(camera.sensor2ego),
         sample_data_token=camera.token,
         timestamp=camera.timestamp / MICROSECONDS,
-        lidar2cam=_rounded(invert(cam2lidar)),
+        lidar2cam=_rounded(invert_rigid(cam2lidar)),
     )
 
 
@@ -116,7 +116,7 @@ def mmdet3d_fields(
         annotated (bool): False for the test split, which has no boxes.
     """
     lidar2global = frame.lidar.ego2global @ frame.lidar.sensor2ego
-    global2lidar = invert(lidar2global)
+    global2lidar = invert_rigid(lidar2global)
     info = dict(
         token=frame.token,
         timestamp=frame.timestamp / MICROSECONDS,

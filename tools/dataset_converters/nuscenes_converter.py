@@ -28,10 +28,10 @@ from dataset_converters.omnidrive_text import (
     load_captions,
     omnidrive_files,
 )
-from dataset_converters.plain_pickle import write_info_file
 from dataset_converters.scene_store import SceneStore, digest, stamp
 from dataset_converters.sources import SOURCES
-from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator, map_path
+from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
+from mmocc.infos import map_path, write_info_file
 
 INFO_NAME = 'nuscenes_infos_occ_{split}.pkl'
 TEST = 'test'

@@ -8,9 +8,10 @@ from dataset_converters.can_bus import CanBus
 from dataset_converters.mmdet3d_fields import mmdet3d_fields
 from dataset_converters.nuscenes_tables import Frame, SceneRecord
 from dataset_converters.object_boxes import box_velocities
-from dataset_converters.rigid import invert, planar_pose, rotation_matrix
 from dataset_converters.scene_labels import scene_labels
 from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
+from mmocc.infos.planar import planar_pose
+from mmocc.infos.rigid import invert_rigid, rotation_matrix
 from mmocc.structures.occ3d import NUM_FUTURE
 
 _OCC_PATH = 'gts/{scene}/{token}/labels.npz'
@@ -118,7 +119,7 @@ def _add_our_boxes(
     tracks: dict[tuple[str, str], np.ndarray],
 ) -> None:
     """Add identity and future, in the frame's ego frame, to instances."""
-    global2ego = invert(frame.lidar.ego2global)
+    global2ego = invert_rigid(frame.lidar.ego2global)
     for instance, box in zip(
         info['instances'], frame.annotations, strict=True
     ):

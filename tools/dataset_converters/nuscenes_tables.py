@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_converters.rigid import rigid_transform
 from dataset_converters.sources import SOURCES
+from mmocc.infos.rigid import rigid_transform
 from mmocc.structures import CAMERAS
 
 LIDAR = 'LIDAR_TOP'

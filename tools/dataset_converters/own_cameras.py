@@ -17,10 +17,10 @@ import numpy as np
 
 from dataset_converters.file_checks import decode_image
 from dataset_converters.mmdet3d_fields import info_metainfo
-from dataset_converters.plain_pickle import write_info_file
-from dataset_converters.rigid import invert
 from dataset_converters.scene_motion import motion_fields
 from mmocc.annotation import LabelRules
+from mmocc.infos import write_info_file
+from mmocc.infos.rigid import invert_rigid
 from mmocc.structures import CAMERAS
 from mmocc.structures.occ3d import STEP_SECONDS
 
@@ -194,7 +194,7 @@ def _view(camera: Camera, frame: KeyFrame, shot: Shot) -> dict:
         img_path=shot.path,
         cam2img=camera.cam2img.tolist(),
         cam2ego=camera.cam2ego.tolist(),
-        lidar2cam=(invert(cam2global) @ frame.ego2global).tolist(),
+        lidar2cam=(invert_rigid(cam2global) @ frame.ego2global).tolist(),
         timestamp=shot.timestamp,
         ego2global=shot.ego2global.tolist(),
         height=camera.height,

@@ -7,7 +7,6 @@ import numpy as np
 from dataset_converters.can_bus import CanBus
 from dataset_converters.nuscenes_tables import MICROSECONDS, Frame, SceneRecord
 from dataset_converters.object_boxes import detection_name
-from dataset_converters.rigid import invert, planar_pose
 from dataset_converters.scene_motion import motion_fields
 from mmocc.annotation import (
     Agent,
@@ -18,6 +17,8 @@ from mmocc.annotation import (
     is_seen,
     local_surroundings,
 )
+from mmocc.infos.planar import planar_pose
+from mmocc.infos.rigid import invert_rigid
 from mmocc.structures import MetaAction
 
 
@@ -82,7 +83,7 @@ def _context(
 
 def _visible_agents(frame: Frame, velocities: np.ndarray) -> tuple[Agent, ...]:
     """The boxes of detection classes that the cameras can see."""
-    global2ego = invert(frame.lidar.ego2global)
+    global2ego = invert_rigid(frame.lidar.ego2global)
     agents = []
     for box, velocity in zip(frame.annotations, velocities, strict=True):
         name = detection_name(box.category)

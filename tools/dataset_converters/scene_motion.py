@@ -10,7 +10,6 @@ from dataset_converters.ego_motion import (
     ego_history,
     ego_status,
 )
-from dataset_converters.rigid import planar_pose
 from mmocc.annotation import (
     LabelRules,
     LaneGraph,
@@ -18,6 +17,7 @@ from mmocc.annotation import (
     label_scene,
     past_actions,
 )
+from mmocc.infos.planar import planar_pose
 
 
 def motion_fields(

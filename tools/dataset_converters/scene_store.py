@@ -9,8 +9,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from dataset_converters.plain_pickle import write_info_file
-from mmocc.utils.info_file import InfoFileError, load_info_file
+from mmocc.infos import InfoFileError, load_info_file, write_info_file
 
 # Raise it when the content of info files changes.
 FORMAT = 2

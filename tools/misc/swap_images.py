@@ -11,9 +11,9 @@ import argparse
 import pickle
 from pathlib import Path
 
+from mmocc.infos import load_info_file
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import explained
-from mmocc.utils.info_file import load_info_file
 
 
 def parse_args() -> argparse.Namespace:

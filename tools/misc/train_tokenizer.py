@@ -15,6 +15,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from mmocc.infos import load_info_file
 from mmocc.structures import (
     DIRECTIONS,
     OCC3D_CLASSES,
@@ -22,7 +23,6 @@ from mmocc.structures import (
     MetaAction,
 )
 from mmocc.structures.prompts import meta_action_question
-from mmocc.utils.info_file import load_info_file
 
 # PaliGemma's order of special tokens.
 SPECIAL = ['<pad>', '<eos>', '<bos>', '<unk>', '<image>']

@@ -7,11 +7,11 @@ from pathlib import Path
 from mmocc.annotation.info_frames import (
     InfoFrame,
     label_infos,
-    split_scenes,
 )
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.meta_action_labels import SOURCE_REVIEW
 from mmocc.annotation.road_map import RoadMap
+from mmocc.infos import class_names, group_scenes
 from mmocc.projects.DrivingLabels.driving_labels.answer_record import (
     AnswerRecord,
 )
@@ -69,18 +69,14 @@ def annotate_infos(
             are on record.
         AnnotatorError: The annotator cannot work.
     """
-    class_names = {
-        label: name
-        for name, label in infos['metainfo'].get('categories', {}).items()
-        if label >= 0
-    }
+    names = class_names(infos['metainfo'])
     outcome = Outcome(data_list=[])
     changed: dict[str, dict] = {}
-    for scene in split_scenes(infos['data_list'], str(source)):
-        road_map = road_maps(scene[0].get('location', ''))
+    for scene in group_scenes(infos['data_list'], str(source), whole=True):
+        road_map = road_maps(scene.location)
         if road_map is None:
-            outcome.scenes_without_map.append(scene[0]['scene_name'])
-        frames = list(label_infos(scene, class_names, road_map, rules, root))
+            outcome.scenes_without_map.append(scene.name)
+        frames = list(label_infos(scene.infos, names, road_map, rules, root))
         undecided = []
         for frame in frames:
             new = dict(

@@ -23,10 +23,10 @@ from dataset_converters.nuscenes_converter import (  # noqa: E402
     convert_nuscenes,
 )
 from mmocc.datasets import NuScenesOccDataset  # noqa: E402
+from mmocc.infos import load_info_file  # noqa: E402
 from mmocc.projects.DrivingLabels.driving_labels.json_lines import (  # noqa: E402
     read_json_lines,
 )
-from mmocc.utils.info_file import load_info_file  # noqa: E402
 
 INFO = 'infos.pkl'
 FRAMES, LABELLED = 12, 8

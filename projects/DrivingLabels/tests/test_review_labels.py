@@ -17,8 +17,8 @@ from mmocc_testing import make_occ_info, wrap_infos
 from mmocc_testing.browser import open_page
 from mmocc_testing.handmade_roads import map_tables
 
+from mmocc.infos import load_info_file
 from mmocc.structures import parse_meta_action
-from mmocc.utils.info_file import load_info_file
 
 FRAMES, LABELLED = 8, 4
 LABEL = ('Maintain speed', 'Go Straight')

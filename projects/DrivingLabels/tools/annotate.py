@@ -22,14 +22,18 @@ from pathlib import Path
 from mmengine.config import Config
 from tqdm import tqdm
 
-from dataset_converters.plain_pickle import write_info_file
 from mmocc.annotation import (
     AnnotatorError,
     LabelRules,
-    MapError,
     RoadMap,
     UnreachableError,
+)
+from mmocc.infos import (
+    InfoFileError,
+    MapError,
+    load_info_file,
     map_path,
+    write_info_file,
 )
 from mmocc.projects.DrivingLabels.driving_labels import (
     AnswerRecord,
@@ -48,7 +52,6 @@ from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
 )
 from mmocc.registry import ANNOTATORS
 from mmocc.utils.atomic import atomic_open
-from mmocc.utils.info_file import InfoFileError, load_info_file
 from mmocc.utils.overrides import Overrides
 
 TYPES = {

@@ -11,8 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from dataset_converters.plain_pickle import write_info_file
-from dataset_converters.rule_texts import rule_texts
+from mmocc.annotation.rule_texts import rule_texts
+from mmocc.infos import load_info_file, write_info_file
 from mmocc.projects.DrivingLabels.driving_labels.label_statistics import (
     text_table,
 )
@@ -26,7 +26,6 @@ from mmocc.projects.DrivingLabels.driving_labels.review import (
     without_text,
 )
 from mmocc.utils.atomic import atomic_open
-from mmocc.utils.info_file import load_info_file
 
 STATISTICS_SUFFIX = '.review.json'
 

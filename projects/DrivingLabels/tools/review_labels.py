@@ -16,7 +16,8 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from mmocc.annotation import RoadMap, image_path, map_path
+from mmocc.annotation import RoadMap
+from mmocc.infos import Frame, load_info_file, map_path
 from mmocc.projects.DrivingLabels.driving_labels.review import (
     INDEX_NAME,
     QueueEntry,
@@ -29,7 +30,6 @@ from mmocc.projects.DrivingLabels.driving_labels.review import (
     scene_page,
 )
 from mmocc.utils.atomic import atomic_open
-from mmocc.utils.info_file import load_info_file
 
 CAMERA = 'CAM_FRONT'
 MEGABYTE = 1e6
@@ -108,7 +108,7 @@ def front_images(
     """JPEG files of the front camera, by sample token."""
     return {
         info['token']: small_jpeg(
-            image_path(root, CAMERA, info['images'][CAMERA]['img_path']),
+            Frame(info).image_path(CAMERA, root),
             width,
             quality,
         )

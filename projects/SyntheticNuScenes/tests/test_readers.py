@@ -14,8 +14,8 @@ from mmengine.registry import init_default_scope
 
 from mmocc.datasets import NuScenesOccDataset
 from mmocc.datasets.nuscenes_occ_dataset import NUSCENES_PREFIX
+from mmocc.infos import load_info_file
 from mmocc.structures import CAMERAS
-from mmocc.utils.info_file import load_info_file
 
 sys.path.insert(0, str(Path(__file__).parents[3] / 'tools'))
 

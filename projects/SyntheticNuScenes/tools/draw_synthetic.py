@@ -22,8 +22,9 @@ from dataset_converters.nuscenes_tables import (
     Reading,
     SceneRecord,
 )
-from dataset_converters.rigid import invert, planar_pose, rotation_matrix
 from mmocc.annotation.lane_graph import sample_arcline
+from mmocc.infos.planar import planar_pose
+from mmocc.infos.rigid import invert_rigid, rotation_matrix
 from mmocc.structures import OCC3D_CLASSES
 from mmocc.structures.meta_action import DIRECTIONS
 from mmocc.utils.atomic import atomic_open
@@ -195,7 +196,7 @@ def draw_points(root: Path, frame: Frame) -> np.ndarray:
     for name, camera in frame.cameras.items():
         image = (read_image(root, camera) * DARKENED).astype(np.uint8)
         scale = np.array(VIEW_SIZE) / (camera.width, camera.height)
-        cam2ego = invert(frame.lidar.ego2global) @ camera.ego2global
+        cam2ego = invert_rigid(frame.lidar.ego2global) @ camera.ego2global
         cam2ego = cam2ego @ camera.sensor2ego
         pixels, depth = project(points, camera.intrinsic, cam2ego)
         pixels = pixels * scale

@@ -5,10 +5,10 @@ import pytest
 from mmocc_testing import handmade_roads as roads
 from mmocc_testing.drive_infos import drive_infos
 
-from mmocc.annotation import LabelRules, RoadMap, label_infos, split_scenes
+from mmocc.annotation import LabelRules, RoadMap, label_infos
 from mmocc.annotation.lane_graph import LaneGraph
 from mmocc.annotation.meta_action_labels import label_scene
-from mmocc.utils.info_file import InfoFileError
+from mmocc.infos import InfoFileError, group_scenes
 
 ROOT = Path('data')
 CLASSES = dict(
@@ -101,19 +101,20 @@ def test_future_poses_change_no_history(road_map):
 def test_scenes_are_put_in_order():
     one, two = (drive_infos(turn()[:5], k)['data_list'] for k in (0, 1))
     mixed = [*two[::-1], *one]
-    assert split_scenes(mixed, 'x.pkl') == [two, one]
+    scenes = group_scenes(mixed, 'x.pkl', whole=True)
+    assert [list(scene.infos) for scene in scenes] == [two, one]
 
 
 def test_a_scene_that_was_cut_is_refused():
     infos = drive_infos(turn()[:6])['data_list']
     for kept in (infos[1:], infos[:-1], infos[:2] + infos[3:]):
         with pytest.raises(InfoFileError, match='need whole scenes'):
-            split_scenes(kept, 'x.pkl')
+            group_scenes(kept, 'x.pkl', whole=True)
 
 
 def test_a_file_without_our_keys_is_refused():
     with pytest.raises(InfoFileError, match='lacks scene_token, frame_idx'):
-        split_scenes([dict(token='a')], 'x.pkl')
+        group_scenes([dict(token='a')], 'x.pkl')
 
 
 def test_hidden_boxes_and_other_classes_are_not_seen():

@@ -5,7 +5,8 @@ import pytest
 from mmocc_testing import handmade_roads as roads
 
 from mmocc.annotation.label_rules import LabelRules
-from mmocc.annotation.road_map import MapError, RoadMap, inside
+from mmocc.annotation.road_map import RoadMap, inside
+from mmocc.infos import MapError
 
 RULES = LabelRules()
 

@@ -8,9 +8,9 @@ from mmengine.registry import DefaultScope, init_default_scope
 from mmocc_testing import write_tiny_dataset
 
 from mmocc.apis import VLAInferencer
+from mmocc.infos import load_info_file
 from mmocc.registry import MODELS
 from mmocc.utils.config import load_config
-from mmocc.utils.info_file import load_info_file
 
 CONFIG = Path(__file__).parent / 'small_occvla.py'
 SPARSE_CONFIG = Path(__file__).parent / 'small_sparseoccvla.py'

@@ -3,7 +3,7 @@
 import pytest
 
 from mmocc.apis import frame_at, scene_infos
-from mmocc.utils.info_file import InfoFileError
+from mmocc.infos import InfoFileError
 
 
 def test_a_frame_brings_its_past(infos, root):

@@ -17,10 +17,10 @@ from mmocc.apis import (
     with_history,
 )
 from mmocc.datasets import SampleError
+from mmocc.infos import load_info_file
 from mmocc.registry import DATASETS
 from mmocc.structures import MetaAction
 from mmocc.utils.config import ConfigError
-from mmocc.utils.info_file import load_info_file
 
 STEPS, ANCHORS = 6, 6
 

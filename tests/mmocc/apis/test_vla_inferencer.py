@@ -11,11 +11,11 @@ from mmengine.dataset import pseudo_collate
 
 from mmocc.apis import VLAInferencer, camera_frame, info_frame
 from mmocc.datasets import SampleError
+from mmocc.infos import load_info_file
 from mmocc.registry import DATASETS, INFERENCERS
 from mmocc.structures import CAMERAS, META_ACTIONS, MetaAction
 from mmocc.utils.checkpoint import CheckpointError
 from mmocc.utils.config import ConfigError
-from mmocc.utils.info_file import load_info_file
 
 
 def assert_same(first, second, tolerance=1e-5, ties=0.0):

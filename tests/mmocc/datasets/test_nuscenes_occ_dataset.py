@@ -8,9 +8,9 @@ from mmengine.dataset import pseudo_collate
 from mmocc_testing import make_occ_info, wrap_infos
 
 from mmocc.datasets import NuScenesOccDataset, SampleError
+from mmocc.infos import InfoFileError
 from mmocc.registry import DATASETS, MODELS
 from mmocc.structures import CAMERAS, OCC3D_CLASSES, OccDataSample
-from mmocc.utils.info_file import InfoFileError
 
 TRAIN = 'nuscenes_infos_occ_train.pkl'
 IMAGES = (

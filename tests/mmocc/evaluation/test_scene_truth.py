@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmocc.evaluation.scene_truth import SceneTruth
-from mmocc.utils.info_file import InfoFileError
+from mmocc.infos import InfoFileError
 
 
 @pytest.fixture(scope='module')

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mmocc.infos import load_info_file
 from mmocc.structures import CAMERAS, OCC3D_CLASSES
-from mmocc.utils.info_file import load_info_file
 from mmocc.visualization import info_agents
 from mmocc.visualization.projection import project
 

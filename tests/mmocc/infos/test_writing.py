@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 
-from dataset_converters.plain_pickle import write_info_file
+from mmocc.infos import write_info_file
 
 
 def test_equal_trees_give_equal_bytes(tmp_path):

@@ -1,10 +1,17 @@
-"""Rigid transforms from nuScenes' quaternions (w, x, y, z)."""
+"""Rigid transforms (4, 4) and quaternions (w, x, y, z), as nuScenes has them.
+
+``a2b`` leads from frame a to frame b: ``points_b = a2b @ points_a``.
+"""
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 
 def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) of quaternions (..., 4), normalised."""
+    """Return the rotations (..., 3, 3) of quaternions (..., 4).
+
+    Quaternions are w, x, y, z and need not have length 1.
+    """
     q = np.asarray(quaternion, dtype=np.float64)
     w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1)[..., None], -1, 0)
     rows = (
@@ -15,37 +22,32 @@ def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def quaternion_of(rotation: np.ndarray) -> np.ndarray:
+    """Return the quaternion w, x, y, z (4,) of a rotation (3, 3), w >= 0."""
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat()
+    return np.copysign(1.0, w) * np.array([w, x, y, z])
+
+
 def rigid_transform(
     quaternion: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
-    """The (4, 4) transform that rotates, then shifts."""
+    """Build the (4, 4) transform that rotates, then shifts."""
     transform = np.eye(4)
     transform[:3, :3] = rotation_matrix(quaternion)
     transform[:3, 3] = translation
     return transform
 
 
-def invert(transform: np.ndarray) -> np.ndarray:
-    """The inverse of a rigid (4, 4) transform."""
+def invert_rigid(transform: np.ndarray) -> np.ndarray:
+    """Return the inverse (4, 4) of a rigid transform (4, 4)."""
     inverse = np.eye(4)
     inverse[:3, :3] = transform[:3, :3].T
     inverse[:3, 3] = -transform[:3, :3].T @ transform[:3, 3]
     return inverse
 
 
-def planar_pose(transform: np.ndarray) -> np.ndarray:
-    """x, y and heading (3,) of a rigid (4, 4) transform."""
-    return np.array(
-        [
-            transform[0, 3],
-            transform[1, 3],
-            np.arctan2(transform[1, 0], transform[0, 0]),
-        ]
-    )
-
-
 def box_yaw(rotation: np.ndarray) -> np.ndarray:
-    """Yaw (...,) of box rotations (..., 3, 3), as mmdet3d's info files do.
+    """Return the yaw (...,) of box rotations (..., 3, 3) as mmdet3d does.
 
     It is the yaw of pyquaternion's ``yaw_pitch_roll`` (x-y-z order), which
     differs from the heading where a box is tilted in the sensor's frame.

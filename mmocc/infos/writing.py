@@ -1,4 +1,4 @@
-"""Info files as deterministic pickles of plain containers and arrays."""
+"""Write info files as deterministic pickles of plain objects."""
 
 import pickle
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmocc.utils.atomic import atomic_open
 _PROTOCOL = 4
 
 
-def plain(value: object, strings: dict[str, str]) -> object:
+def to_plain(value: object, strings: dict[str, str]) -> object:
     """Copy a tree so that equal trees give equal pickles.
 
     A pickle writes an object that it meets again as a reference, so which
@@ -31,11 +31,11 @@ def plain(value: object, strings: dict[str, str]) -> object:
         return value
     if isinstance(value, dict):
         return {
-            plain(key, strings): plain(item, strings)
+            to_plain(key, strings): to_plain(item, strings)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [plain(item, strings) for item in value]
+        return [to_plain(item, strings) for item in value]
     if isinstance(value, np.ndarray):
         return np.array(value, dtype=np.dtype(value.dtype.str), order='C')
     raise TypeError(
@@ -51,6 +51,6 @@ def write_info_file(infos: dict, path: Path) -> None:
         infos (dict): ``metainfo`` and ``data_list``.
         path (Path): Target; an existing file is replaced at the end.
     """
-    content = plain(infos, {})
+    content = to_plain(infos, {})
     with atomic_open(path) as file:
         pickle.dump(content, file, protocol=_PROTOCOL)

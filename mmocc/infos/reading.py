@@ -5,9 +5,12 @@ containers, numbers, strings and NumPy arrays, so nothing else is unpickled.
 """
 
 import pickle
+import warnings
 from pathlib import Path
 
-from mmocc.utils.info_schema import InfoFileError, upgrade_infos
+from mmocc.infos.errors import InfoFileError
+from mmocc.infos.old_schema import upgrade_infos
+from mmocc.infos.schema import check_frame, check_version
 
 # What NumPy arrays, scalars and byte strings are rebuilt from, in NumPy 1
 # (numpy.core) and 2 (numpy._core).
@@ -24,8 +27,6 @@ _ALLOWED = {
         ('_codecs', 'encode'),
     )
 }
-__all__ = ['InfoFileError', 'load_info_file', 'load_plain_pickle']
-
 _WAY_OUT = 'make it with tools/create_data.py'
 
 
@@ -69,11 +70,20 @@ def load_plain_pickle(path: str | Path) -> dict:
             f'the info file {path} is cut off or not a pickle ({error}); '
             f'{_WAY_OUT} again'
         ) from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         # Bytes that happen to be opcodes fail in as many ways.
         raise InfoFileError(
-            f'the info file {path} is damaged ({e!r}); {_WAY_OUT} again'
-        ) from e
+            f'the info file {path} is damaged ({error!r}); {_WAY_OUT} again'
+        ) from error
     if not isinstance(content, dict):
         raise InfoFileError(
             f'the info file {path} holds a {type(content).__name__}, expected '
@@ -92,20 +102,32 @@ def load_info_file(path: str | Path) -> dict:
         path (str | Path): A ``.pkl`` file.
 
     Returns:
-        dict: ``metainfo`` (dict) and ``data_list`` (list[dict]).
+        dict: ``metainfo`` (dict) and ``data_list`` (list[dict]) with the keys
+        of ``mmocc.infos.schema``.
 
     Raises:
-        InfoFileError: The file cannot be read (see ``load_plain_pickle``) or
-            has neither schema. The message names the file and the way out.
+        InfoFileError: The file cannot be read (see ``load_plain_pickle``),
+            has neither schema, is of another version, or a key has another
+            type or shape than the schema says. The message names file and
+            key, what was got and expected, and the way out.
     """
     content = load_plain_pickle(path)
     if 'infos' in content and 'data_list' not in content:
-        return upgrade_infos(content, str(path))
-    if not isinstance(content.get('data_list'), list) or not isinstance(
-        content.get('metainfo'), dict
-    ):
+        infos = upgrade_infos(content, str(path))
+        warnings.warn(
+            f'{path} has the schema of mmdet3d before 1.1; it is converted in '
+            'memory. It has no occupancy paths, ego motion or meta-actions: '
+            'write a complete file with tools/create_data.py.',
+            stacklevel=2,
+        )
+        return infos
+    data_list, metainfo = content.get('data_list'), content.get('metainfo')
+    if not isinstance(data_list, list) or not isinstance(metainfo, dict):
         raise InfoFileError(
             f'the info file {path} has the keys {sorted(map(str, content))}, '
             f'expected metainfo and data_list; {_WAY_OUT}'
         )
+    check_version(metainfo, str(path))
+    for index, info in enumerate(data_list):
+        check_frame(info, f'frame {index} of the info file {path}')
     return content

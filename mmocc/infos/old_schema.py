@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import MMLogger
 
-
-class InfoFileError(ValueError):
-    """An info file is missing, broken, or not an info file."""
-
+from mmocc.infos.errors import InfoFileError
+from mmocc.infos.rigid import rigid_transform
+from mmocc.infos.schema import INFO_VERSION
 
 _CLASSES = (
     'car',
@@ -26,42 +24,16 @@ _IGNORED = -1
 _MICROSECONDS = 1e6
 
 
-def _rotation(quaternion: list) -> np.ndarray:
-    """Rotation (3, 3) of a quaternion w, x, y, z."""
-    w, x, y, z = np.asarray(quaternion, dtype=float) / np.linalg.norm(
-        quaternion
-    )
-    return np.array(
-        [
-            [
-                1 - 2 * (y * y + z * z),
-                2 * (x * y - w * z),
-                2 * (x * z + w * y),
-            ],
-            [
-                2 * (x * y + w * z),
-                1 - 2 * (x * x + z * z),
-                2 * (y * z - w * x),
-            ],
-            [
-                2 * (x * z - w * y),
-                2 * (y * z + w * x),
-                1 - 2 * (x * x + y * y),
-            ],
-        ]
-    )
-
-
 def _transform(source: dict, name: str) -> list:
-    """(4, 4) of ``<name>_rotation`` and ``<name>_translation``."""
-    transform = np.eye(4)
-    transform[:3, :3] = _rotation(source[f'{name}_rotation'])
-    transform[:3, 3] = source[f'{name}_translation']
+    """Return ``<name>_rotation`` and ``<name>_translation`` as (4, 4)."""
+    transform = rigid_transform(
+        source[f'{name}_rotation'], source[f'{name}_translation']
+    )
     return transform.astype(np.float32).tolist()
 
 
 def _lidar2sensor(source: dict) -> list:
-    """(4, 4), the inverse of the stored sensor-to-LiDAR transform."""
+    """Return the inverse of the stored sensor-to-LiDAR pose, (4, 4)."""
     rotation = np.asarray(source['sensor2lidar_rotation'], dtype=float)
     shift = np.asarray(source['sensor2lidar_translation'], dtype=float)
     transform = np.eye(4)
@@ -129,12 +101,6 @@ def upgrade_infos(content: dict, path: str) -> dict:
     Raises:
         InfoFileError: A frame lacks a key of that schema.
     """
-    MMLogger.get_current_instance().warning(
-        '%s has the schema of mmdet3d before 1.1; it is converted in memory. '
-        'It has no occupancy paths, ego motion or meta-actions: write a '
-        'complete file with tools/create_data.py.',
-        path,
-    )
     data_list, ignored = [], set()
     for index, source in enumerate(content['infos']):
         try:
@@ -175,7 +141,7 @@ def upgrade_infos(content: dict, path: str) -> dict:
             categories=categories,
             dataset='nuscenes',
             version=content.get('metadata', {}).get('version', ''),
-            info_version='1.1',
+            info_version=INFO_VERSION,
         ),
         data_list=data_list,
     )

@@ -1,0 +1,129 @@
+"""Read nuScenes' map expansion; the only place that does.
+
+All geometry is in the map frame: x east, y north, metres.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mmocc.utils.json_files import JsonFileError, read_json
+
+
+class MapError(ValueError):
+    """A map file is missing, broken or not a map-expansion file."""
+
+
+def map_path(root: str | Path, location: str) -> Path:
+    """Return the path of a location's map expansion below a data root."""
+    return Path(root) / 'maps' / 'expansion' / f'{location}.json'
+
+
+class MapExpansion:
+    """The tables of a map-expansion file (version 1.3).
+
+    Args:
+        tables (dict): The file's content.
+        source (str): The file, for messages.
+    """
+
+    def __init__(self, tables: dict, source: str = 'the map') -> None:
+        self.tables, self.source = tables, source
+
+    @classmethod
+    def read(cls, path: str | Path) -> 'MapExpansion':
+        """Read ``maps/expansion/<location>.json``.
+
+        Raises:
+            MapError: The file cannot be read as such a map.
+        """
+        try:
+            return cls(read_json(path, kind=dict), str(path))
+        except JsonFileError as error:
+            raise _map_error(str(path), str(error)) from error
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn a missing or malformed row into a ``MapError``."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, MapError):
+                raise
+            raise _map_error(self.source, repr(error)) from error
+
+    def outlines(self, layer: str) -> list[np.ndarray]:
+        """Return the exterior of each polygon of a layer, (K, 2) metres.
+
+        Args:
+            layer (str): A layer of one polygon a row, such as
+                ``ped_crossing``, ``stop_line`` or ``lane``.
+
+        Raises:
+            MapError: A row is missing or malformed.
+        """
+        with self.explained():
+            polygons = [
+                self._polygons[row['polygon_token']]
+                for row in self.tables[layer]
+            ]
+            return [self._points(p['exterior_node_tokens']) for p in polygons]
+
+    def rings(self, layer: str) -> list[np.ndarray]:
+        """Return the closed outlines of a layer and of the holes in them.
+
+        Args:
+            layer (str): A layer of polygons, such as ``drivable_area``.
+
+        Returns:
+            list[np.ndarray]: (K, 2) metres, the last point is the first.
+
+        Raises:
+            MapError: A row is missing or malformed.
+        """
+        with self.explained():
+            rings = []
+            for row in self.tables[layer]:
+                tokens = row.get('polygon_tokens') or [row['polygon_token']]
+                for polygon in (self._polygons[token] for token in tokens):
+                    rings.append(polygon['exterior_node_tokens'])
+                    rings += [h['node_tokens'] for h in polygon['holes']]
+            return [self._points([*r, r[0]]) for r in rings if r]
+
+    def lines(self, layer: str) -> list[np.ndarray]:
+        """Return the lines of a layer, (K, 2) metres, K >= 2.
+
+        Args:
+            layer (str): A layer of lines, such as ``lane_divider``.
+
+        Raises:
+            MapError: A row is missing or malformed.
+        """
+        with self.explained():
+            lines = {row['token']: row for row in self.tables['line']}
+            strokes = [
+                lines[row['line_token']]['node_tokens']
+                for row in self.tables[layer]
+            ]
+            return [self._points(s) for s in strokes if len(s) > 1]
+
+    @cached_property
+    def _nodes(self) -> dict[str, tuple[float, float]]:
+        return {n['token']: (n['x'], n['y']) for n in self.tables['node']}
+
+    @cached_property
+    def _polygons(self) -> dict[str, dict]:
+        return {row['token']: row for row in self.tables['polygon']}
+
+    def _points(self, tokens: list[str]) -> np.ndarray:
+        return np.array([self._nodes[token] for token in tokens])
+
+
+def _map_error(path: str, problem: str) -> MapError:
+    return MapError(
+        f'cannot read the map {path} ({problem}); unpack the nuScenes map '
+        'expansion v1.3 so that maps/expansion/*.json exist'
+    )
