@@ -14,4 +14,17 @@ warnings.filterwarnings(
     append=True,
 )
 
+# mmengine resolves `_base_ = 'mmocc::...'`, `get_config('mmocc::...')` and an
+# inferencer's scope only for packages in this table. Evaluation and info files
+# work without mmengine.
+try:
+    from mmengine.config.utils import MODULE2PACKAGE
+except ImportError:
+    pass
+else:
+    # Named by a module: mmengine then asks Python where the package is. By
+    # its own name it would ask pip, whose records of an editable install
+    # point to a folder that does not exist.
+    MODULE2PACKAGE['mmocc'] = 'mmocc.version'
+
 __all__ = ['__version__']
