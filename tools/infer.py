@@ -37,23 +37,16 @@ from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import explained, load_config
 from mmocc.utils.overrides import Overrides
 from mmocc.visualization import (
-    Export,
     FramePicture,
-    camera_panel,
+    SceneExport,
     export_frames,
-    forecast_strip,
-    frame_panel,
-    info_surroundings,
-    occupancy_comparison,
+    frame_pictures,
+    info_overlays,
     open_rrd,
-    plan_bev,
     show_frame,
     write_ply,
     write_png,
 )
-from mmocc.visualization.agents import Agents
-from mmocc.visualization.drawing import PLAN, TRUTH, Colour, below, legend
-from mmocc.visualization.occupancy_comparison import CLASS_LEGEND
 
 PREDICTION, OCCUPANCY = 'prediction.json', 'occupancy.npz'
 PLY, RRD, SCENE = 'occupancy.ply', 'frame.rrd', 'scene'
@@ -65,7 +58,6 @@ PICTURES = (
     'plan.png',
     'panel.png',
 )
-PLAN_WIDTH = 800  # pixels
 
 EPILOG = f"""
 written to --out: {PREDICTION}, {OCCUPANCY} (semantics, Occ3D ids, uint8, and
@@ -279,74 +271,13 @@ def make_picture(
     return FramePicture.from_sample(
         sample,
         read_views(frame, inferencer.cameras),
-        surroundings=info_surroundings(
+        overlays=info_overlays(
             frame,
             args.data_root,
             ids,
             None if bank is None else bank.anchors.cpu().numpy(),
         ),
     )
-
-
-def draw(frame: FramePicture) -> dict[str, np.ndarray]:
-    """The pictures by file name."""
-    cameras = frame.images, frame.cam_names
-    calibration = frame.cam2img, frame.cam2ego
-    views = camera_panel(
-        *cameras,
-        frame.paths,
-        *calibration,
-        agents=frame.surroundings.agents,
-    )
-    colours = [
-        (name, colour)
-        for name, trajs, colour in (
-            ('planned', frame.pred_trajs, PLAN),
-            ('driven', frame.gt_trajs, TRUTH),
-        )
-        if trajs is not None and len(trajs)
-    ]
-    colours += box_colours(frame.surroundings.agents)
-    if colours:
-        views = below([views, legend(colours, views.shape[1])])
-    pictures = {'cameras.png': views, 'panel.png': frame_panel(frame)}
-    if frame.pred_occ is not None:
-        voxels = camera_panel(
-            *cameras, (), *calibration, semantics=frame.pred_occ
-        )
-        pictures['camera_voxels.png'] = below(
-            [voxels, legend(CLASS_LEGEND, voxels.shape[1])]
-        )
-        pictures['occupancy.png'] = occupancy_comparison(
-            frame.pred_occ, frame.gt_occ, frame.mask_camera, from_above=True
-        )
-    if frame.forecast is not None:
-        pictures['forecast.png'] = forecast_strip(
-            frame.pred_occ, frame.forecast
-        )
-    if frame.pred_trajs is not None:
-        pictures['plan.png'] = plan_bev(
-            frame.pred_occ,
-            frame.gt_trajs,
-            frame.pred_trajs,
-            frame.his_trajs,
-            PLAN_WIDTH,
-            scores=frame.pred_scores,
-            agents=frame.surroundings.agents,
-            road=frame.surroundings.road,
-            anchors=frame.surroundings.anchors,
-        )
-    return pictures
-
-
-def box_colours(agents: Agents | None) -> list[tuple[str, Colour]]:
-    """Legend entries of the classes that boxes have."""
-    labels = () if agents is None else np.unique(agents.labels)
-    return [
-        CLASS_LEGEND[label]
-        for label in labels
-        if 0 <= label < len(CLASS_LEGEND)
-    ]
 
 
 def write_models(args: argparse.Namespace, frame: FramePicture) -> None:
@@ -360,7 +291,9 @@ def write_models(args: argparse.Namespace, frame: FramePicture) -> None:
         show_frame(frame)
 
 
-def draw_scene(args: argparse.Namespace, inferencer: VLAInferencer) -> Export:
+def draw_scene(
+    args: argparse.Namespace, inferencer: VLAInferencer
+) -> SceneExport:
     """Predict and draw every frame of the chosen frame's scene."""
     infos = load_info_file(args.infos)['data_list']
     chosen = choose_info(infos, args.infos, args.index, args.token)
@@ -409,7 +342,7 @@ def write(
         with atomic_open(out / OCCUPANCY) as file:
             np.savez_compressed(file, **grids)
     for name, picture in pictures.items():
-        write_png(picture, out / name)
+        write_png(picture, out / f'{name}.png')
     with atomic_open(out / PREDICTION, 'w') as file:
         file.write(prediction_json(prediction))
 
@@ -453,7 +386,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         picture = make_picture(
             args, inferencer, frame, sample, occ3d_ids(args.infos)
         )
-        write(args.out, prediction, sample, draw(picture))
+        pictures = frame_pictures(picture)
+        write(args.out, prediction, sample, pictures)
         write_models(args, picture)
         if args.video:
             export = draw_scene(args, inferencer)

@@ -1,25 +1,23 @@
-from mmocc.visualization.agents import Agents, info_agents
+from mmocc.visualization.agent_boxes import AgentBoxes, info_agents
 from mmocc.visualization.bev_view import bev_view
-from mmocc.visualization.camera_panel import Path, camera_panel
+from mmocc.visualization.camera_panel import GroundPath, camera_panel
 from mmocc.visualization.drawing import write_png
 from mmocc.visualization.forecast_strip import forecast_strip
-from mmocc.visualization.frame_panel import FramePicture, frame_panel
+from mmocc.visualization.frame_panel import frame_panel, frame_pictures
+from mmocc.visualization.frame_picture import FramePicture
 from mmocc.visualization.loss_curves import loss_curves
 from mmocc.visualization.occ_local_visualizer import OccLocalVisualizer
 from mmocc.visualization.occupancy_comparison import occupancy_comparison
 from mmocc.visualization.open3d_window import show_frame
+from mmocc.visualization.overlays import FrameOverlays, info_overlays
 from mmocc.visualization.plan_bev import plan_bev
 from mmocc.visualization.ply import write_ply
 from mmocc.visualization.rerun_file import open_rrd
 from mmocc.visualization.road_lines import RoadLine, road_lines
 from mmocc.visualization.scene_export import (
-    Export,
     ExportError,
+    SceneExport,
     export_frames,
-)
-from mmocc.visualization.surroundings import (
-    Surroundings,
-    info_surroundings,
 )
 from mmocc.visualization.text_panel import (
     TextRow,
@@ -31,14 +29,14 @@ from mmocc.visualization.video import VideoError, write_video
 from mmocc.visualization.voxel_view import voxel_view
 
 __all__ = [
-    'Agents',
-    'Export',
+    'AgentBoxes',
     'ExportError',
+    'FrameOverlays',
     'FramePicture',
+    'GroundPath',
     'OccLocalVisualizer',
-    'Path',
     'RoadLine',
-    'Surroundings',
+    'SceneExport',
     'TextRow',
     'VideoError',
     'answer_rows',
@@ -47,8 +45,9 @@ __all__ = [
     'export_frames',
     'forecast_strip',
     'frame_panel',
+    'frame_pictures',
     'info_agents',
-    'info_surroundings',
+    'info_overlays',
     'loss_curves',
     'meta_action_row',
     'occupancy_comparison',

@@ -1,33 +1,32 @@
-"""What lies under a plan seen from above: map, anchors, agents."""
+"""Layers of a bird's-eye picture below the plan: map, anchors, agents."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
-from mmocc.visualization.agents import Agents
+from mmocc.visualization.agent_boxes import AgentBoxes
 from mmocc.visualization.bev_axes import BevAxes
 from mmocc.visualization.drawing import (
     INK,
     PAPER,
-    SHIFT,
     Colour,
+    blend,
     clipped_line,
-    to_subpixels,
+    fill_polygon,
 )
 from mmocc.visualization.road_lines import ROAD_COLOURS, RoadLine
 
 ANCHOR: Colour = (134, 142, 150)
 AGENT_OPACITY = 0.75
-# Legend entries: a name and its colour.
+# Legend entries: names and colours.
 Entries = list[tuple[str, Colour]]
 
 
 def draw_road(
     image: np.ndarray, axes: BevAxes, road: Sequence[RoadLine]
 ) -> Entries:
-    """Draw lines of the map in place; give the kinds that there are."""
+    """Draw lines of the map, in place; return the legend of their kinds."""
     for line in road:
         _stroke(image, axes, line.points, ROAD_COLOURS[line.kind], 1)
     kinds = {line.kind for line in road}
@@ -37,7 +36,7 @@ def draw_road(
 def draw_anchors(
     image: np.ndarray, axes: BevAxes, anchors: np.ndarray | None
 ) -> Entries:
-    """Draw anchor trajectories (A, T, 2) from the ego on, in place."""
+    """Draw anchor trajectories (A, T, 2), in place; return their legend."""
     if anchors is None:
         return []
     for anchor in anchors:
@@ -47,11 +46,11 @@ def draw_anchors(
 
 
 def draw_agents(
-    image: np.ndarray, axes: BevAxes, agents: Agents | None
+    image: np.ndarray, axes: BevAxes, agents: AgentBoxes | None
 ) -> Entries:
-    """Draw floors of boxes and the ways of their middles, in place.
+    """Draw boxes and their future paths, in place; return their legend.
 
-    A line leads from the middle of a box through its front.
+    A line from the centre of a box through its front shows the heading.
     """
     if agents is None or not len(agents.boxes):
         return []
@@ -62,13 +61,8 @@ def draw_agents(
     for index, floor in enumerate(floors):
         if (floor.max(axis=0) > 0).all() and (floor.min(axis=0) < limit).all():
             inside.append(index)
-            colour = agents.colour(index)
-            cv2.fillConvexPoly(
-                painted, to_subpixels(floor), colour, cv2.LINE_AA, SHIFT
-            )
-    cv2.addWeighted(
-        painted, AGENT_OPACITY, image, 1 - AGENT_OPACITY, 0, dst=image
-    )
+            fill_polygon(painted, floor, agents.colour(index))
+    blend(image, painted, AGENT_OPACITY)
     for index in inside:
         colour, outline = agents.colour(index), agents.corners[index, :4, :2]
         middle = agents.boxes[index : index + 1, :2]
@@ -87,6 +81,6 @@ def _stroke(
     colour: Colour,
     thickness: int,
 ) -> None:
-    """Draw a line through (N, 2) positions in metres, in place."""
+    """Draw a line through positions (N, 2) in metres, in place."""
     for ends in pairwise(axes.to_pixels(points)):
         clipped_line(image, np.stack(ends), colour, thickness)

@@ -1,13 +1,12 @@
-"""Semantic occupancy from above."""
+"""A bird's-eye view of semantic occupancy."""
 
 import numpy as np
 
 from mmocc.structures import FREE
-from mmocc.visualization.drawing import PAPER
-from mmocc.visualization.voxel_view import class_colours
+from mmocc.visualization.drawing import PAPER, class_colours
 
-# A column beside one that is this many voxels higher, on the side of the sun
-# (to the left and behind, as in the 3D view), is darker.
+# A column is darker if the column beside it on the side of the sun (to the
+# left and behind, as in the 3D view) is this many voxels higher.
 STEP_UP = 2
 SHADOW = 0.8
 
@@ -20,12 +19,13 @@ def bev_view(
     Voxel (i, j, k) of an (X, Y, Z) grid covers the ``scale`` x ``scale``
     pixels of row X - 1 - i and column Y - 1 - j: x grows upwards, y (left)
     grows to the left. Colours are the palette's, darker where a higher column
-    stands between the voxel and the sun.
+    shades the voxel.
 
     Args:
         semantics (np.ndarray): (X, Y, Z) Occ3D ids; 17 (free) and 255 (no
             label) are not drawn.
-        mask (np.ndarray, optional): (X, Y, Z); voxels outside are not drawn.
+        mask (np.ndarray, optional): (X, Y, Z) bool; voxels outside it are not
+            drawn. Defaults to None, all are drawn.
         scale (int): Pixels per voxel. Defaults to 2.
 
     Returns:

@@ -1,6 +1,7 @@
-"""The six cameras as the papers show them, with what lies in the world.
+"""A panel of camera images with boxes, plans and voxels drawn over them.
 
-Front left, front, front right over back left, back, back right.
+nuScenes' cameras are laid out as in the papers' figures: front left, front,
+front right above back left, back, back right.
 """
 
 from collections.abc import Sequence
@@ -10,21 +11,21 @@ import cv2
 import numpy as np
 
 from mmocc.structures import OccGrid
-from mmocc.visualization.agents import Agents, draw_boxes
+from mmocc.visualization.agent_boxes import AgentBoxes, draw_boxes
 from mmocc.visualization.camera_voxels import draw_camera_voxels
 from mmocc.visualization.drawing import (
     INK,
     MUTED,
     PAPER,
     SHADE,
-    SHIFT,
     TEXT_SIZE,
     Colour,
     Label,
     blank,
+    blend,
     disc,
+    fill_polygon,
     text_width,
-    to_subpixels,
     write_labels,
 )
 from mmocc.visualization.projection import (
@@ -45,19 +46,21 @@ FIGURE_ORDER = (
 COLUMNS = 3
 TILE_GAP = 4
 
-PATH_SPACING = 0.25
-PATH_REACH = 200.0  # metres of a path, beyond what 3 s can reach
+PATH_SPACING = 0.25  # metres
+PATH_REACH = 200.0  # metres, more than 3 s of driving reach
 PATH_OPACITY = 0.6
+# OpenCV's fixed-point coordinates overflow farther off the image, in pixels.
+FARTHEST_PIXEL = 2**14
 
 
-class Path(NamedTuple):
-    """A trajectory on the ground.
+class GroundPath(NamedTuple):
+    """A trajectory that is painted on the ground.
 
     Attributes:
-        points (np.ndarray): (T, 2) positions in the ego frame, metres; the
-            path starts at the ego.
+        points (np.ndarray): (T, 2) positions in the ego frame in metres; the
+            path starts at the ego vehicle.
         colour (Colour): RGB.
-        width (float): Metres.
+        width (float): Width on the ground in metres.
     """
 
     points: np.ndarray
@@ -66,10 +69,13 @@ class Path(NamedTuple):
 
 
 def draw_path(
-    image: np.ndarray, path: Path, cam2img: np.ndarray, cam2ego: np.ndarray
+    image: np.ndarray,
+    path: GroundPath,
+    cam2img: np.ndarray,
+    cam2ego: np.ndarray,
 ) -> None:
     """Paint a path on the ground (z = 0 of the ego frame), in place."""
-    corners = _ribbon(path)  # (N, 2, 3)
+    corners = _path_edges(path)  # (N, 2, 3)
     pixels, depth = project(corners, cam2img, cam2ego)
     near = depth > NEAR
     painted = image.copy()
@@ -78,18 +84,9 @@ def draw_path(
         if near[quad].all():
             (left, right), (far_left, far_right) = pixels[quad]
             outline = np.stack([left, right, far_right, far_left])
-            # OpenCV's fixed-point coordinates overflow far off the image.
-            if np.abs(outline).max() < 2**14:
-                cv2.fillConvexPoly(
-                    painted,
-                    to_subpixels(outline),
-                    path.colour,
-                    cv2.LINE_AA,
-                    SHIFT,
-                )
-    cv2.addWeighted(
-        painted, PATH_OPACITY, image, 1 - PATH_OPACITY, 0, dst=image
-    )
+            if np.abs(outline).max() < FARTHEST_PIXEL:
+                fill_polygon(painted, outline, path.colour)
+    blend(image, painted, PATH_OPACITY)
     steps = np.pad(path.points, ((0, 0), (0, 1)))
     pixels, depth = project(steps, cam2img, cam2ego)
     height, width = image.shape[:2]
@@ -100,14 +97,14 @@ def draw_path(
             disc(image, pixel, radius, path.colour)
 
 
-def _ribbon(path: Path) -> np.ndarray:
-    """Left and right edge (N, 2, 3) of a path, densely sampled."""
+def _path_edges(path: GroundPath) -> np.ndarray:
+    """Sample the left and right edge (N, 2, 3) of a path densely."""
     points = np.concatenate([np.zeros((1, 2)), path.points])
     lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
     moving = np.concatenate([[True], lengths > 1e-3])
     points = points[moving]
     along = np.concatenate([[0.0], np.cumsum(lengths[moving[1:]])])
-    # A plan that has gone astray would take minutes.
+    # A diverged plan would take minutes.
     reach = min(along[-1], PATH_REACH)
     count = int(reach / PATH_SPACING) + 1
     if count < 2:
@@ -127,34 +124,36 @@ def _ribbon(path: Path) -> np.ndarray:
 def camera_panel(
     images: Sequence[np.ndarray],
     names: Sequence[str],
-    paths: Sequence[Path] = (),
+    paths: Sequence[GroundPath] = (),
     cam2img: np.ndarray | None = None,
     cam2ego: np.ndarray | None = None,
     width: int = 1500,
-    agents: Agents | None = None,
+    agents: AgentBoxes | None = None,
     semantics: np.ndarray | None = None,
     grid: OccGrid | None = None,
 ) -> np.ndarray:
-    """Arrange camera images with their names and what lies in the world.
+    """Arrange camera images in a panel and draw plans, boxes, voxels on them.
 
     The first image sets the shape of all tiles; images of another shape are
-    shrunk into theirs, whole.
+    scaled to fit into theirs.
 
     Args:
         images (Sequence[np.ndarray]): V pictures (H, W, 3) uint8 RGB.
-        names (Sequence[str]): V camera names. nuScenes' six take their places
-            of the papers' figures (a missing one stays grey); other sets are
-            laid out in their own order.
-        paths (Sequence[Path]): Drawn in this order, over all else. Defaults
-            to ().
+        names (Sequence[str]): V camera names. nuScenes' six are laid out as in
+            the papers' figures, with a grey tile for a missing one; other
+            cameras are laid out in their own order.
+        paths (Sequence[GroundPath]): Trajectories, drawn in this order over
+            boxes and voxels. Defaults to ().
         cam2img (np.ndarray, optional): (V, 3, 3) intrinsics of ``images`` as
-            given; needed for whatever is drawn.
-        cam2ego (np.ndarray, optional): (V, 4, 4); needed likewise.
-        width (int): Pixels of the whole picture. Defaults to 1500.
-        agents (Agents, optional): Boxes to draw. Defaults to None.
-        semantics (np.ndarray, optional): (X, Y, Z) Occ3D ids, laid over the
-            images. Defaults to None.
-        grid (OccGrid, optional): Of ``semantics``. Defaults to Occ3D's.
+            given, needed for all that is drawn. Defaults to None.
+        cam2ego (np.ndarray, optional): (V, 4, 4) poses of the cameras, needed
+            likewise. Defaults to None.
+        width (int): Width of the panel in pixels. Defaults to 1500.
+        agents (AgentBoxes, optional): Boxes to draw. Defaults to None.
+        semantics (np.ndarray, optional): (X, Y, Z) Occ3D ids of voxels to
+            draw. Defaults to None.
+        grid (OccGrid, optional): Grid of ``semantics``. Defaults to None,
+            Occ3D's.
 
     Returns:
         np.ndarray: (H, width, 3) uint8 RGB.
@@ -228,7 +227,7 @@ def camera_panel(
 def _fit(
     image: np.ndarray, width: int, height: int
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    """A copy that fits into a tile, and its scale along u and v."""
+    """Scale an image to fit into a tile; return it and its scales in u, v."""
     scale = min(width / image.shape[1], height / image.shape[0])
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""Occupancy in a camera image: each pixel shows the first voxel on its ray."""
+"""Occupancy in camera images: each pixel shows the first voxel on its ray."""
 
 from typing import NamedTuple
 
@@ -6,26 +6,28 @@ import numba
 import numpy as np
 
 from mmocc.structures import FREE, OccGrid
+from mmocc.visualization.drawing import class_colours
 from mmocc.visualization.projection import NEAR
-from mmocc.visualization.voxel_view import LEFT, REAR, TOP, class_colours
+from mmocc.visualization.voxel_view import LEFT, REAR, TOP, check_voxels
 
-# How much of the picture the voxels cover, and how dark their borders are.
+# Opacity of voxels over the image, and brightness of their borders.
 OPACITY = 0.65
 BORDER = 0.72
-# Pixels of a voxel's edge from which on its borders are drawn.
+# Borders are drawn where a voxel's edge has this many pixels or more.
 LEAST_BORDERED = 5.0
 
-# Brightness of faces across x, y and z.
+# Brightness of the faces normal to x, y and z.
 _FACE = np.array([REAR, LEFT, TOP])
 _NOTHING = -1
 
 
 class FirstVoxels(NamedTuple):
-    """What the rays through the middles of pixels meet.
+    """The first occupied voxel on the ray through each pixel's centre.
 
     Attributes:
         index (np.ndarray): (H, W) flat index of the voxel, -1 for none.
-        axis (np.ndarray): (H, W) which face: across x (0), y (1) or z (2).
+        axis (np.ndarray): (H, W) axis that the hit face is normal to: x (0),
+            y (1) or z (2).
         depth (np.ndarray): (H, W) metres along the ray, inf for none.
     """
 
@@ -36,7 +38,17 @@ class FirstVoxels(NamedTuple):
 
 @numba.njit(cache=True)
 def _cast(occupied, origin, rays, near, index, axis, depth):
-    """Walk from voxel to voxel (Amanatides and Woo, Eurographics 1987)."""
+    """Find the first occupied voxel on each ray, in place.
+
+    Rays step from voxel to voxel (Amanatides and Woo, Eurographics 1987).
+
+    Args:
+        occupied: (X, Y, Z) bool.
+        origin: (3,) position of the camera in voxels.
+        rays: (H, W, 3) voxels per metre along each ray.
+        near: Distance at which rays begin, in metres.
+        index, axis, depth: (H, W) output, see ``FirstVoxels``.
+    """
     shape = occupied.shape
     cell = np.zeros(3, np.int64)
     step = np.zeros(3, np.int64)
@@ -45,6 +57,7 @@ def _cast(occupied, origin, rays, near, index, axis, depth):
     for row in range(rays.shape[0]):
         for column in range(rays.shape[1]):
             ray = rays[row, column]
+            # The part of the ray inside the grid, in metres.
             start, end, face = near, np.inf, 2
             for k in range(3):
                 if ray[k] == 0.0:
@@ -96,31 +109,28 @@ def first_voxels(
     cam2ego: np.ndarray,
     grid: OccGrid | None = None,
 ) -> FirstVoxels:
-    """Find the voxel that each pixel of a camera shows.
+    """Find the first occupied voxel behind each pixel of a camera.
 
     Args:
         occupied (np.ndarray): (X, Y, Z) bool.
-        size (tuple[int, int]): Height and width in pixels.
-        cam2img (np.ndarray): (3, 3) in pixels of that size.
-        cam2ego (np.ndarray): (4, 4).
-        grid (OccGrid, optional): Defaults to Occ3D's.
+        size (tuple[int, int]): Height and width of the image in pixels.
+        cam2img (np.ndarray): (3, 3) intrinsics for that size.
+        cam2ego (np.ndarray): (4, 4) pose of the camera.
+        grid (OccGrid, optional): Grid of the voxels. Defaults to None,
+            Occ3D's.
 
     Raises:
-        ValueError: If the voxels do not fill the grid.
+        ValueError: If the voxels do not have the shape of the grid.
     """
     grid = grid or OccGrid()
-    if occupied.shape != grid.shape:
-        raise ValueError(
-            f'the voxels have shape {occupied.shape}, the grid {grid.shape}; '
-            'pass the grid that the voxels belong to'
-        )
+    check_voxels(occupied, grid)
     height, width = size
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     pixels = np.stack(
         [columns + 0.5, rows + 0.5, np.ones((height, width))], axis=-1
     )
     to_ego = cam2ego[:3, :3] @ np.linalg.inv(np.asarray(cam2img)[:3, :3])
-    rays = pixels @ to_ego.T
+    rays = pixels @ to_ego.T  # (H, W, 3)
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     found = FirstVoxels(
         np.full(size, _NOTHING, dtype=np.int64),
@@ -144,15 +154,16 @@ def draw_camera_voxels(
     cam2ego: np.ndarray,
     grid: OccGrid | None = None,
 ) -> None:
-    """Lay the voxels that a camera sees over its image, in place.
+    """Draw the voxels that a camera sees over its image, in place.
 
     Args:
         image (np.ndarray): (H, W, 3) uint8 RGB.
         semantics (np.ndarray): (X, Y, Z) Occ3D ids; 17 (free) and 255 (no
             label) are not drawn.
-        cam2img (np.ndarray): (3, 3) in pixels of ``image``.
-        cam2ego (np.ndarray): (4, 4).
-        grid (OccGrid, optional): Defaults to Occ3D's.
+        cam2img (np.ndarray): (3, 3) intrinsics in pixels of ``image``.
+        cam2ego (np.ndarray): (4, 4) pose of the camera.
+        grid (OccGrid, optional): Grid of the voxels. Defaults to None,
+            Occ3D's.
     """
     found = first_voxels(
         semantics < FREE, image.shape[:2], cam2img, cam2ego, grid
@@ -160,12 +171,12 @@ def draw_camera_voxels(
     hit = found.index != _NOTHING
     colours = class_colours(semantics.reshape(-1)[found.index[hit]])
     light = _FACE[found.axis]
-    # One key for each face; a pixel beside another face is a border.
+    # Each face has its own key; a pixel beside another face is a border.
     face = found.index * len(_FACE) + found.axis
     edge = np.zeros(hit.shape, dtype=bool)
     edge[:, 1:] |= face[:, 1:] != face[:, :-1]
     edge[1:] |= face[1:] != face[:-1]
-    # Voxels of few pixels would be all border.
+    # Voxels of a few pixels would consist of borders alone.
     size = (grid or OccGrid()).voxel_size[0]
     large = found.depth < cam2img[0, 0] * size / LEAST_BORDERED
     light = np.where(edge & large, light * BORDER, light)

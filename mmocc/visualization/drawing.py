@@ -1,7 +1,7 @@
-"""What all pictures share: colours, text, arrangement, writing files.
+"""Drawing helpers: colours, text, layout, anti-aliased lines, PNG files.
 
-Pictures are (H, W, 3) uint8 RGB arrays on white, with text in DejaVu Sans,
-which ships with Matplotlib: no display, no system font, no open3d.
+Pictures are (H, W, 3) uint8 RGB arrays on white. Text is set in DejaVu Sans,
+which ships with Matplotlib, so no display, system font or open3d is needed.
 """
 
 import os
@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mmocc.structures import FREE, OCC3D_CLASSES, OCC3D_PALETTE
 from mmocc.utils.atomic import atomic_open
 
 Colour = tuple[int, int, int]
@@ -27,7 +28,7 @@ INK: Colour = (33, 37, 41)
 GOOD: Colour = (32, 128, 72)
 BAD: Colour = (196, 40, 40)
 
-# What the model plans, what was driven, what was driven before.
+# Trajectories: planned by the model, driven (ground truth), driven before.
 PLAN: Colour = (230, 25, 90)
 TRUTH: Colour = (20, 90, 230)
 HISTORY: Colour = (120, 120, 120)
@@ -37,22 +38,27 @@ TEXT_SIZE = 14
 SMALL_SIZE = 12
 GAP = 10
 
-# Sub-pixel bits of OpenCV's drawing functions.
+# Fractional bits of the coordinates that OpenCV's drawing functions take.
 SHIFT = 4
+
+CLASS_LEGEND = tuple(
+    (name.replace('_', ' '), colour)
+    for name, colour in zip(OCC3D_CLASSES, OCC3D_PALETTE, strict=True)
+)[:FREE]
 
 
 class Label(NamedTuple):
-    """A line of text in a picture.
+    """A line of text at a position in a picture.
 
     Attributes:
-        text (str): No line breaks.
-        x (float): Pixels from the left.
-        y (float): Pixels from the top.
-        size (int): Pixels.
+        text (str): Text without line breaks.
+        x (float): Column in pixels.
+        y (float): Row in pixels.
+        size (int): Font size in pixels.
         colour (Colour): RGB.
-        bold (bool): Bold face.
-        anchor (str): Pillow's two letters: which point of the text is at
-            ``x, y``. Defaults to 'la', left and top.
+        bold (bool): Whether the bold face is used.
+        anchor (str): Pillow's two-letter anchor: the point of the text that
+            lies at ``x, y``. Defaults to 'la', left and top.
     """
 
     text: str
@@ -66,19 +72,19 @@ class Label(NamedTuple):
 
 @lru_cache(maxsize=32)
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans in pixels."""
+    """Load DejaVu Sans at a size in pixels."""
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     folder = Path(matplotlib.get_data_path(), 'fonts', 'ttf')
     return ImageFont.truetype(str(folder / name), size)
 
 
 def blank(width: int, height: int, colour: Colour = PAPER) -> np.ndarray:
-    """A picture of one colour, (height, width, 3)."""
+    """Create a picture of one colour, (height, width, 3)."""
     return np.full((height, width, 3), colour, dtype=np.uint8)
 
 
 def write_labels(image: np.ndarray, labels: Iterable[Label]) -> np.ndarray:
-    """Give a copy of ``image`` with text on it."""
+    """Return a copy of ``image`` with text drawn on it."""
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     for label in labels:
@@ -93,7 +99,7 @@ def write_labels(image: np.ndarray, labels: Iterable[Label]) -> np.ndarray:
 
 
 def text_width(text: str, size: int, bold: bool = False) -> int:
-    """Width of a line in pixels, rounded up."""
+    """Measure the width of a line of text in pixels, rounded up."""
     return int(np.ceil(font(size, bold).getlength(text)))
 
 
@@ -102,7 +108,7 @@ def wrap_text(
 ) -> list[str]:
     """Break text at spaces into lines of at most ``width`` pixels.
 
-    A single word that is too long is broken anywhere.
+    A word that is longer than a line is broken inside.
     """
     lines: list[str] = []
     for paragraph in text.splitlines():
@@ -128,7 +134,7 @@ def wrap_text(
 
 
 def fit_text(text: str, size: int, width: int) -> str:
-    """Cut a line to ``width`` pixels; an ellipsis shows the cut."""
+    """Shorten a line to ``width`` pixels with an ellipsis at its end."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(f'{text}…', size) > width:
@@ -139,7 +145,7 @@ def fit_text(text: str, size: int, width: int) -> str:
 def with_caption(
     image: np.ndarray, caption: str, note: str = ''
 ) -> np.ndarray:
-    """Put a bold caption, and a muted note behind it, above a picture."""
+    """Add a strip with a bold caption and a muted note above a picture."""
     strip = blank(image.shape[1], CAPTION_SIZE + 11)
     baseline = CAPTION_SIZE + 2
     labels = [
@@ -161,7 +167,7 @@ def with_caption(
 
 
 def beside(images: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
-    """Pictures from left to right, tops aligned."""
+    """Concatenate pictures from left to right, tops aligned."""
     height = max(len(image) for image in images)
     padded = []
     for image in images:
@@ -172,7 +178,7 @@ def beside(images: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
 
 
 def below(images: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
-    """Pictures from top to bottom, left edges aligned."""
+    """Concatenate pictures from top to bottom, left edges aligned."""
     width = max(image.shape[1] for image in images)
     padded = []
     for image in images:
@@ -183,7 +189,7 @@ def below(images: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
 
 
 def legend(entries: Sequence[tuple[str, Colour]], width: int) -> np.ndarray:
-    """Coloured squares with names, in as many rows as ``width`` asks for."""
+    """Draw coloured squares with names, wrapped into rows of ``width``."""
     swatch, row_height, spacing = 12, 21, 16
     labels, squares = [], []
     x, y = 2, 0
@@ -211,14 +217,39 @@ def legend(entries: Sequence[tuple[str, Colour]], width: int) -> np.ndarray:
 
 
 def to_subpixels(points: np.ndarray) -> np.ndarray:
-    """Pixel positions as the fixed-point integers that OpenCV draws."""
+    """Convert pixel positions to the fixed-point integers of OpenCV."""
     return np.rint(points * 2**SHIFT).astype(np.int32)
+
+
+def class_colours(ids: np.ndarray) -> np.ndarray:
+    """Look up the palette colours (..., 3) uint8 of Occ3D ids (...)."""
+    return np.array(OCC3D_PALETTE, dtype=np.uint8)[ids]
+
+
+def enlarge(image: np.ndarray, width: int) -> np.ndarray:
+    """Resize a picture of cells to ``width`` pixels, keeping hard edges."""
+    height = round(width * image.shape[0] / image.shape[1])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def fill_polygon(
+    image: np.ndarray, corners: np.ndarray, colour: Colour
+) -> None:
+    """Fill a convex polygon of (N, 2) pixel positions, in place."""
+    cv2.fillConvexPoly(
+        image, to_subpixels(corners), colour, cv2.LINE_AA, SHIFT
+    )
+
+
+def blend(image: np.ndarray, painted: np.ndarray, opacity: float) -> None:
+    """Lay ``painted`` over ``image`` with an opacity of 0 to 1, in place."""
+    cv2.addWeighted(painted, opacity, image, 1 - opacity, 0, dst=image)
 
 
 def polyline(
     image: np.ndarray, points: np.ndarray, colour: Colour, thickness: int
 ) -> None:
-    """Draw a smooth open line through (N, 2) pixel positions, in place."""
+    """Draw an anti-aliased line through (N, 2) pixel positions, in place."""
     cv2.polylines(
         image,
         [to_subpixels(points)],
@@ -233,9 +264,10 @@ def polyline(
 def clipped_line(
     image: np.ndarray, ends: np.ndarray, colour: Colour, thickness: int
 ) -> None:
-    """Draw a line between (2, 2) pixel positions of any size, in place.
+    """Draw a line between two pixel positions (2, 2), in place.
 
-    OpenCV's coordinates are short; the line is cut at the border first.
+    OpenCV overflows on coordinates far off the image, so the line is clipped
+    at the border first.
     """
     height, width = image.shape[:2]
     rectangle = (0, 0, width << SHIFT, height << SHIFT)
@@ -247,7 +279,7 @@ def clipped_line(
 def disc(
     image: np.ndarray, centre: np.ndarray, radius: float, colour: Colour
 ) -> None:
-    """Draw a filled circle around a pixel position, in place."""
+    """Draw a filled circle around a pixel position (2,), in place."""
     cv2.circle(
         image,
         [int(v) for v in to_subpixels(centre)],
@@ -260,14 +292,18 @@ def disc(
 
 
 def write_png(image: np.ndarray, path: str | os.PathLike) -> Path:
-    """Write an RGB picture; the file appears whole or not at all.
+    """Write an RGB picture to a PNG file, atomically.
 
     Args:
-        image (np.ndarray): (H, W, 3) uint8.
-        path (str | PathLike): Ends in ``.png``; folders are made.
+        image (np.ndarray): (H, W, 3) uint8 RGB picture.
+        path (str | PathLike): Name that ends in ``.png``; its folder is
+            created.
 
     Returns:
         Path: The file.
+
+    Raises:
+        ValueError: If the array is no picture, or the suffix is another one.
     """
     path = Path(path)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

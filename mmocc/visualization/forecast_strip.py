@@ -1,19 +1,19 @@
-"""Occupancy of the seconds to come, from above."""
+"""Bird's-eye views of present and future occupancy, side by side."""
 
-import cv2
 import numpy as np
 
 from mmocc.structures.occ3d import STEP_SECONDS
 from mmocc.visualization.bev_view import bev_view
 from mmocc.visualization.drawing import (
+    CLASS_LEGEND,
     GAP,
     below,
     beside,
     blank,
+    enlarge,
     legend,
     with_caption,
 )
-from mmocc.visualization.occupancy_comparison import CLASS_LEGEND
 
 SHOWN_SECONDS = (1.0, 2.0, 3.0)
 
@@ -21,16 +21,17 @@ SHOWN_SECONDS = (1.0, 2.0, 3.0)
 def forecast_strip(
     present: np.ndarray | None, future: np.ndarray, width: int = 1500
 ) -> np.ndarray:
-    """Draw now and the full seconds after it, side by side.
+    """Draw the present occupancy and that of the next full seconds.
 
-    Each grid stays in the ego frame of its own moment, so what stands still
-    comes nearer where the car drives on.
+    Each grid is in the ego frame of its own time, so static objects come
+    nearer while the car drives on.
 
     Args:
-        present (np.ndarray, optional): (X, Y, Z) Occ3D ids of now.
-        future (np.ndarray): (T, X, Y, Z) ids, 0.5 s apart. Seconds beyond
-            its end are left out; one second at least.
-        width (int): Pixels of the whole picture. Defaults to 1500.
+        present (np.ndarray, optional): (X, Y, Z) Occ3D ids of the current
+            frame.
+        future (np.ndarray): (T, X, Y, Z) Occ3D ids at steps of 0.5 s, T at
+            least 2; full seconds beyond its end are left out.
+        width (int): Width of the picture in pixels. Defaults to 1500.
 
     Returns:
         np.ndarray: (H, width, 3) uint8 RGB.
@@ -43,14 +44,7 @@ def forecast_strip(
     places = len(SHOWN_SECONDS) + 1
     cell = (width - (places - 1) * GAP) // places
     views = [
-        with_caption(
-            cv2.resize(
-                bev_view(grid),
-                (cell, round(cell * grid.shape[0] / grid.shape[1])),
-                interpolation=cv2.INTER_NEAREST,
-            ),
-            name,
-        )
+        with_caption(enlarge(bev_view(grid), cell), name)
         for name, grid in grids
     ]
     picture = below([beside(views), legend(CLASS_LEGEND, width)])

@@ -1,4 +1,4 @@
-"""Training curves from the scalars that mmengine logs."""
+"""Curves of losses and validation scores from mmengine's scalars.json."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 DPI = 100
-# Share of the past in the smoothed line, per logged value.
+# Weight of the past values in the smoothed line, per logged value.
 SMOOTHING = 0.9
 
-# Ten colours, then the same ones dashed and dotted.
+# Ten colours, then the same colours dashed and dotted.
 STYLES = [
     dict(color=colour, linestyle=dashes)
     for dashes in ('-', '--', ':')
@@ -27,14 +27,14 @@ Curve = tuple[list[float], list[float]]
 def read_scalars(
     path: str | os.PathLike,
 ) -> tuple[dict[str, Curve], dict[str, Curve]]:
-    """Read ``vis_data/scalars.json`` of a run.
+    """Read losses and validation scores from ``vis_data/scalars.json``.
 
     Args:
-        path (str | PathLike): One JSON object per line.
+        path (str | PathLike): The file, one JSON object per line.
 
     Returns:
-        tuple: Losses and validation figures, each from a name to iterations
-        and values. A validation belongs to the last training iteration
+        tuple: Losses and validation scores, each a dict of iterations and
+        values by name. A validation belongs to the last training iteration
         written before it.
 
     Raises:
@@ -72,7 +72,7 @@ def read_scalars(
 
 
 def smooth(values: list[float]) -> np.ndarray:
-    """Running mean with exponentially fading weights, without a bias."""
+    """Compute the exponential moving average, corrected for its start."""
     result, mean, weight = [], 0.0, 0.0
     for value in values:
         mean = SMOOTHING * mean + (1 - SMOOTHING) * value
@@ -87,23 +87,26 @@ def loss_curves(
     width: int = 1000,
     height: int = 400,
 ) -> np.ndarray:
-    """Draw the losses of a run and, beside them, validation figures.
+    """Draw the losses of a run and, beside them, validation scores.
 
     Args:
         path (str | PathLike): mmengine's ``scalars.json``.
-        metrics (tuple[str, ...]): Names of validation figures, such as
+        metrics (tuple[str, ...]): Names of validation scores, such as
             ``occ/mIoU``. Defaults to (), losses alone.
-        width (int): Pixels. Defaults to 1000.
-        height (int): Pixels. Defaults to 400.
+        width (int): Width of the picture in pixels. Defaults to 1000.
+        height (int): Height of the picture in pixels. Defaults to 400.
 
     Returns:
         np.ndarray: (height, width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If the file is damaged, or holds no such score.
     """
     losses, figures = read_scalars(path)
     missing = [name for name in metrics if name not in figures]
     if missing:
         raise ValueError(
-            f'{path} has no validation figures {missing}; it has '
+            f'{path} has no validation scores {missing}; it has '
             f'{sorted(figures)}'
         )
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
@@ -131,7 +134,7 @@ def loss_curves(
         plot.set_xlabel('iteration')
         plot.grid(alpha=0.3)
         plot.spines[['top', 'right']].set_visible(False)
-        # Beside the curves, which may be many.
+        # There may be many curves, so the legend is beside them.
         plot.legend(
             frameon=False,
             fontsize=8,

@@ -1,16 +1,18 @@
-"""Predicted and true occupancy side by side, and where they differ."""
+"""Predicted and true occupancy side by side, with their difference."""
 
 import numpy as np
 
-from mmocc.structures import FREE, OCC3D_CLASSES, OCC3D_PALETTE, OccGrid
+from mmocc.structures import FREE, OccGrid
 from mmocc.visualization.bev_view import bev_view
 from mmocc.visualization.drawing import (
+    CLASS_LEGEND,
     GAP,
     PAPER,
     Colour,
     below,
     beside,
     blank,
+    enlarge,
     legend,
     with_caption,
 )
@@ -21,10 +23,10 @@ from mmocc.visualization.voxel_view import (
 )
 
 COLUMNS = 3
-# The height of a 3D view in its width.
+# Height of a 3D view divided by its width.
 ASPECT = 0.5
 
-# How a voxel came out, as ids of :func:`outcome`.
+# Ids of :func:`compare_voxels`.
 NEITHER, RIGHT, WRONG_CLASS, MISSED, INVENTED = range(5)
 OUTCOMES: dict[int, tuple[str, Colour]] = {
     RIGHT: ('right', (190, 197, 204)),
@@ -32,41 +34,38 @@ OUTCOMES: dict[int, tuple[str, Colour]] = {
     MISSED: ('missed', (25, 113, 194)),
     INVENTED: ('invented', (224, 49, 49)),
 }
-CLASS_LEGEND = tuple(
-    (name.replace('_', ' '), colour)
-    for name, colour in zip(OCC3D_CLASSES, OCC3D_PALETTE, strict=True)
-)[:FREE]
 
 
-def outcome(
-    pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None
+def compare_voxels(
+    pred: np.ndarray, gt: np.ndarray, mask: np.ndarray | None = None
 ) -> np.ndarray:
-    """How each voxel came out.
+    """Classify each predicted voxel as right, wrong class, missed, invented.
 
     Args:
-        pred (np.ndarray): (X, Y, Z) Occ3D ids.
-        truth (np.ndarray): (X, Y, Z) Occ3D ids; 255 is nobody's business.
-        mask (np.ndarray, optional): (X, Y, Z); the rest is nobody's business
-            either.
+        pred (np.ndarray): (X, Y, Z) predicted Occ3D ids.
+        gt (np.ndarray): (X, Y, Z) true Occ3D ids; voxels of 255 (no label)
+            are not compared.
+        mask (np.ndarray, optional): (X, Y, Z) bool; voxels outside it are not
+            compared. Defaults to None, all are compared.
 
     Returns:
-        np.ndarray: (X, Y, Z) uint8: ``NEITHER`` (free in both, or not asked
-        for), ``RIGHT``, ``WRONG_CLASS``, ``MISSED`` (predicted free) or
-        ``INVENTED`` (truly free).
+        np.ndarray: (X, Y, Z) uint8: ``NEITHER`` (free in both, or not
+        compared), ``RIGHT``, ``WRONG_CLASS``, ``MISSED`` (occupied, predicted
+        free) or ``INVENTED`` (free, predicted occupied).
     """
-    counts = truth <= FREE
+    counts = gt <= FREE
     if mask is not None:
         counts = counts & np.asarray(mask, dtype=bool)
-    result = np.full(truth.shape, NEITHER, dtype=np.uint8)
-    result[counts & (pred == truth) & (truth != FREE)] = RIGHT
-    result[counts & (pred != truth)] = WRONG_CLASS
-    result[counts & (pred == FREE) & (truth != FREE)] = MISSED
-    result[counts & (pred != FREE) & (truth == FREE)] = INVENTED
+    result = np.full(gt.shape, NEITHER, dtype=np.uint8)
+    result[counts & (pred == gt) & (gt != FREE)] = RIGHT
+    result[counts & (pred != gt)] = WRONG_CLASS
+    result[counts & (pred == FREE) & (gt != FREE)] = MISSED
+    result[counts & (pred != FREE) & (gt == FREE)] = INVENTED
     return result
 
 
-def outcome_legend(result: np.ndarray, width: int) -> np.ndarray:
-    """Colours of the outcomes with their shares of the occupied voxels."""
+def _outcome_legend(result: np.ndarray, width: int) -> np.ndarray:
+    """Draw the colours of ``OUTCOMES`` with their shares of all voxels."""
     counts = np.bincount(result.reshape(-1), minlength=len(OUTCOMES) + 1)
     total = max(int(counts[RIGHT:].sum()), 1)
     return legend(
@@ -80,47 +79,53 @@ def outcome_legend(result: np.ndarray, width: int) -> np.ndarray:
 
 def occupancy_comparison(
     pred: np.ndarray | None,
-    truth: np.ndarray | None,
+    gt: np.ndarray | None,
     mask_camera: np.ndarray | None = None,
     width: int = 1500,
     grid: OccGrid | None = None,
     from_above: bool = False,
 ) -> np.ndarray:
-    """Draw prediction, ground truth and their difference, with legends.
+    """Draw predicted occupancy, true occupancy and their difference.
+
+    If one of the two is missing, the other one is drawn alone.
 
     Args:
-        pred (np.ndarray, optional): (X, Y, Z) Occ3D ids.
-        truth (np.ndarray, optional): (X, Y, Z) Occ3D ids. Without it the
-            prediction stands alone.
-        mask_camera (np.ndarray, optional): (X, Y, Z); voxels outside, which
-            published scores leave out, are not drawn.
-        width (int): Pixels of the whole picture. Defaults to 1500.
-        grid (OccGrid, optional): Defaults to Occ3D's.
-        from_above (bool): Add a row of views from above. Defaults to False.
+        pred (np.ndarray, optional): (X, Y, Z) predicted Occ3D ids.
+        gt (np.ndarray, optional): (X, Y, Z) true Occ3D ids.
+        mask_camera (np.ndarray, optional): (X, Y, Z) bool; voxels outside it,
+            which published scores leave out, are not drawn. Defaults to None.
+        width (int): Width of the picture in pixels. Defaults to 1500.
+        grid (OccGrid, optional): Grid of the voxels. Defaults to None,
+            Occ3D's.
+        from_above (bool): Whether to add a row of bird's-eye views. Defaults
+            to False.
 
     Returns:
         np.ndarray: (H, width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If there is neither prediction nor ground truth.
     """
     grid = grid or OccGrid()
-    if pred is None and truth is None:
+    if pred is None and gt is None:
         raise ValueError(
             'there is neither predicted nor true occupancy to draw'
         )
     note = '' if mask_camera is None else 'seen by a camera'
     cell = (width - (COLUMNS - 1) * GAP) // COLUMNS
-    if pred is not None and truth is not None:
+    if pred is not None and gt is not None:
         picture = _three_columns(
-            pred, truth, mask_camera, cell, grid, from_above, note
+            pred, gt, mask_camera, cell, grid, from_above, note
         )
     else:
         name, semantics = 'Predicted occupancy', pred
         if pred is None:
-            name, semantics = 'True occupancy', truth
+            name, semantics = 'True occupancy', gt
         wide = 2 * cell + GAP
         view = voxel_view(
             semantics, mask_camera, wide, round(wide * ASPECT), grid
         )
-        above = _fit(bev_view(semantics, mask_camera), cell)
+        above = enlarge(bev_view(semantics, mask_camera), cell)
         views = beside(
             [with_caption(view, name, note), with_caption(above, '')]
         )
@@ -131,16 +136,16 @@ def occupancy_comparison(
 
 def _three_columns(
     pred: np.ndarray,
-    truth: np.ndarray,
+    gt: np.ndarray,
     mask: np.ndarray | None,
     cell: int,
     grid: OccGrid,
     from_above: bool,
     note: str,
 ) -> np.ndarray:
-    """Prediction, truth and difference; see :func:`occupancy_comparison`."""
+    """Draw prediction, ground truth and difference in columns of ``cell``."""
     height = round(cell * ASPECT)
-    result = outcome(pred, truth, mask)
+    result = compare_voxels(pred, gt, mask)
     occupied = result != NEITHER
     palette = np.array(
         [PAPER, *(colour for _, colour in OUTCOMES.values())], dtype=np.uint8
@@ -151,36 +156,28 @@ def _three_columns(
         cell,
         height,
         grid,
-        ground_height(truth, grid),
+        ground_height(gt, grid),
     )
     views = [
         ('Predicted occupancy', voxel_view(pred, mask, cell, height, grid)),
-        ('True occupancy', voxel_view(truth, mask, cell, height, grid)),
+        ('True occupancy', voxel_view(gt, mask, cell, height, grid)),
         ('Difference', difference),
     ]
     rows = [beside([with_caption(view, name, note) for name, view in views])]
     if from_above:
         above = [
             bev_view(pred, mask),
-            bev_view(truth, mask),
-            # Of each column the worst outcome; forward is up.
+            bev_view(gt, mask),
+            # The worst outcome of each column; forward is up.
             palette[result.max(axis=2)[::-1, ::-1]],
         ]
-        rows.append(beside([_fit(picture, cell) for picture in above]))
+        rows.append(beside([enlarge(picture, cell) for picture in above]))
     rows.append(
         beside(
             [
                 legend(CLASS_LEGEND, 2 * cell + GAP),
-                outcome_legend(result, cell),
+                _outcome_legend(result, cell),
             ]
         )
     )
     return below(rows)
-
-
-def _fit(image: np.ndarray, width: int) -> np.ndarray:
-    """Enlarge a picture of cells to ``width`` pixels, keeping hard edges."""
-    height = round(width * image.shape[0] / image.shape[1])
-    rows = np.arange(height) * image.shape[0] // height
-    columns = np.arange(width) * image.shape[1] // width
-    return image[rows[:, None], columns]

@@ -1,26 +1,19 @@
-"""A frame in an interactive window, on machines with open3d and a display."""
+"""An interactive window of one frame; needs open3d and a display."""
 
 import numpy as np
 
 from mmocc.structures import FREE, OccGrid
-from mmocc.visualization.drawing import PLAN, TRUTH, Colour
-from mmocc.visualization.frame_panel import FramePicture
-from mmocc.visualization.voxel_view import class_colours
+from mmocc.visualization.drawing import Colour, class_colours
+from mmocc.visualization.frame_picture import FramePicture
 
-# Voxels shrink by this, so that neighbours can be told apart.
+# Drawn edge length of a voxel, so that neighbours can be told apart.
 VOXEL_SHARE = 0.92
-# Lines lie this high above the ground, in metres.
+# Height of lines above the ground, in metres.
 LINE_HEIGHT = 0.3
 
 
-def show_frame(frame: FramePicture, grid: OccGrid | None = None) -> None:
-    """Open a window with voxels, boxes and plans; returns when it is closed.
-
-    The predicted occupancy is shown, the true one where there is none.
-
-    Args:
-        frame (FramePicture): The frame.
-        grid (OccGrid, optional): Of the occupancy. Defaults to Occ3D's.
+def import_open3d():
+    """Import open3d, or say how to install it.
 
     Raises:
         ImportError: If open3d is not installed, or cannot be loaded.
@@ -33,24 +26,34 @@ def show_frame(frame: FramePicture, grid: OccGrid | None = None) -> None:
             'pip install open3d==0.20.0 (with the system library '
             'libusb-1.0), or write pictures, PLY or .rrd files instead'
         ) from error
+    return open3d
+
+
+def show_frame(frame: FramePicture, grid: OccGrid | None = None) -> None:
+    """Show voxels, boxes and plans in a window until it is closed.
+
+    The occupancy is the predicted one, or the true one without it.
+
+    Args:
+        frame (FramePicture): The frame.
+        grid (OccGrid, optional): Grid of the occupancy. Defaults to None,
+            Occ3D's.
+
+    Raises:
+        ImportError: If open3d is not installed, or cannot be loaded.
+    """
+    open3d = import_open3d()
     geometries = []
-    semantics = frame.gt_occ if frame.pred_occ is None else frame.pred_occ
+    _, semantics = frame.occupancy
     if semantics is not None:
         geometries.append(_voxels(open3d, semantics, grid or OccGrid()))
-    plans = () if frame.pred_trajs is None else frame.pred_trajs[:1]
-    for points, colour in (
-        *((plan, PLAN) for plan in plans),
-        (frame.gt_trajs, TRUTH),
-    ):
-        if points is not None and len(points):
-            points = np.concatenate([np.zeros((1, 2)), points])
-            points = np.pad(
-                points, ((0, 0), (0, 1)), constant_values=LINE_HEIGHT
-            )
-            ends = np.arange(len(points) - 1)
-            pairs = np.stack([ends, ends + 1], axis=1)
-            geometries.append(_lines(open3d, points, pairs, colour))
-    agents = frame.surroundings.agents
+    for path in frame.paths:
+        points = np.concatenate([np.zeros((1, 2)), path.points])
+        points = np.pad(points, ((0, 0), (0, 1)), constant_values=LINE_HEIGHT)
+        ends = np.arange(len(points) - 1)
+        pairs = np.stack([ends, ends + 1], axis=1)
+        geometries.append(_lines(open3d, points, pairs, path.colour))
+    agents = frame.overlays.agents
     if agents is not None:
         for index, box in enumerate(agents.boxes):
             turn = open3d.geometry.get_rotation_matrix_from_xyz(
@@ -65,7 +68,7 @@ def show_frame(frame: FramePicture, grid: OccGrid | None = None) -> None:
 
 
 def _voxels(open3d, semantics: np.ndarray, grid: OccGrid):
-    """All voxels as one mesh of cubes."""
+    """Build one mesh of the cubes of all occupied voxels."""
     index = np.argwhere(semantics < FREE)
     colours = class_colours(semantics[tuple(index.T)]) / 255
     size = grid.voxel_size * VOXEL_SHARE
@@ -85,6 +88,7 @@ def _voxels(open3d, semantics: np.ndarray, grid: OccGrid):
 
 
 def _lines(open3d, points: np.ndarray, pairs: np.ndarray, colour: Colour):
+    """Build lines between pairs (N, 2) of points (M, 3) in one colour."""
     lines = open3d.geometry.LineSet(
         open3d.utility.Vector3dVector(points),
         open3d.utility.Vector2iVector(pairs),

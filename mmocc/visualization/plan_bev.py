@@ -1,4 +1,4 @@
-"""A plan from above, in metres: forward is up, left is left."""
+"""A bird's-eye picture of plans in metres; forward is up."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmocc.structures import OccGrid
-from mmocc.visualization.agents import Agents
+from mmocc.visualization.agent_boxes import AgentBoxes
 from mmocc.visualization.bev_axes import (
     MARGIN,
     MARGIN_LEFT,
@@ -26,7 +26,6 @@ from mmocc.visualization.drawing import (
     PAPER,
     PLAN,
     RULE,
-    SHIFT,
     SMALL_SIZE,
     TRUTH,
     Colour,
@@ -34,22 +33,22 @@ from mmocc.visualization.drawing import (
     below,
     blank,
     disc,
+    fill_polygon,
     legend,
     polyline,
-    to_subpixels,
     write_labels,
 )
 from mmocc.visualization.road_lines import RoadLine
 from mmocc.visualization.voxel_view import EGO_AHEAD, EGO_SIZE
 
 CANDIDATE = (240, 150, 180)
-# Share of that colour in a candidate of no probability; paper is the rest.
+# Share of that colour in a candidate of probability 0; the rest is white.
 FAINTEST = 0.3
 OTHERS = 'other candidates'
 
 MARGIN_BOTTOM = 40
 TICK_METRES = 10
-# How much of the occupancy's colour is left behind the lines.
+# Opacity of the occupancy behind the lines.
 BACKGROUND = 0.42
 
 
@@ -61,31 +60,32 @@ def plan_bev(
     width: int = 560,
     grid: OccGrid | None = None,
     scores: np.ndarray | None = None,
-    agents: Agents | None = None,
+    agents: AgentBoxes | None = None,
     road: Sequence[RoadLine] = (),
     anchors: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draw trajectories in metres, on occupancy, map and agents from above.
+    """Draw planned and driven trajectories over occupancy, map and agents.
 
-    Dots stand at each 0.5 s step, larger ones at whole seconds. Candidates
-    are the paler the less likely they are beside the plan.
+    Dots mark the steps of 0.5 s, larger dots the whole seconds. A candidate
+    is the paler the less likely it is in comparison with the plan.
 
     Args:
         semantics (np.ndarray, optional): (X, Y, Z) Occ3D ids, drawn pale.
-        gt_trajs (np.ndarray, optional): (T, 2) driven positions.
+        gt_trajs (np.ndarray, optional): (T, 2) driven positions in metres.
         pred_trajs (np.ndarray, optional): (M, T, 2) or (T, 2) planned
-            positions, best first.
-        his_trajs (np.ndarray, optional): (T, 2 or more) positions before now,
-            oldest first; what lies outside the picture is cut.
-        width (int): Pixels. Defaults to 560.
-        grid (OccGrid, optional): Of ``semantics``. Defaults to Occ3D's.
+            positions in metres, best first.
+        his_trajs (np.ndarray, optional): (T, 2 or more) past positions,
+            oldest first, clipped at the border. Defaults to None.
+        width (int): Width of the picture in pixels. Defaults to 560.
+        grid (OccGrid, optional): Grid of ``semantics``. Defaults to None,
+            Occ3D's.
         scores (np.ndarray, optional): (M,) logits of ``pred_trajs``. Defaults
             to None, all equal.
-        agents (Agents, optional): Boxes, and thin lines to where they will
-            be. Defaults to None.
-        road (Sequence[RoadLine]): The map around. Defaults to ().
-        anchors (np.ndarray, optional): (A, T, 2) trajectories that the
-            planner starts from. Defaults to None.
+        agents (AgentBoxes, optional): Boxes with their known future paths.
+            Defaults to None.
+        road (Sequence[RoadLine]): Lines of the map. Defaults to ().
+        anchors (np.ndarray, optional): (A, T, 2) anchor trajectories of the
+            planner. Defaults to None.
 
     Returns:
         np.ndarray: (H, width, 3) uint8 RGB.
@@ -146,18 +146,18 @@ def plan_bev(
 
 
 def _scored(logit: float) -> str:
-    """The name of the best plan, with its probability."""
+    """Format the legend entry of the best plan with its probability."""
     return f'planned, score {1 / (1 + np.exp(-float(logit))):.2f}'
 
 
 def candidate_colours(scores: np.ndarray) -> list[Colour]:
-    """Paler colours for less likely candidates.
+    """Choose paler colours for less likely candidates.
 
     Args:
         scores (np.ndarray): (M,) logits, the best one first.
 
     Returns:
-        list[Colour]: M of them; as likely as the best is ``CANDIDATE``.
+        list[Colour]: M colours, ``CANDIDATE`` for the best one.
     """
     likely = 1 / (1 + np.exp(-np.asarray(scores, dtype=np.float64)))
     strength = FAINTEST + (1 - FAINTEST) * likely / likely[:1]
@@ -168,7 +168,7 @@ def candidate_colours(scores: np.ndarray) -> list[Colour]:
 def _draw_background(
     image: np.ndarray, axes: BevAxes, semantics: np.ndarray, grid: OccGrid
 ) -> None:
-    """Lay pale occupancy under the plane, in place."""
+    """Draw pale occupancy from above inside the axes, in place."""
     cells = bev_view(semantics, scale=1)
     pixels = np.arange(axes.side) + 0.5
     x = axes.front - pixels / axes.scale
@@ -189,7 +189,7 @@ def _draw_background(
 
 
 def _draw_frame(image: np.ndarray, axes: BevAxes) -> np.ndarray:
-    """Draw the frame, a grid and metres."""
+    """Draw the frame, grid lines and tick labels of the axes."""
     low, high = np.array([axes.left, axes.top]), axes.side
     back = axes.front - high / axes.scale
     labels = []
@@ -237,7 +237,7 @@ def _draw_frame(image: np.ndarray, axes: BevAxes) -> np.ndarray:
 
 
 def _ticks(low: float, high: float) -> range:
-    """Multiples of the tick distance between two metres."""
+    """List the multiples of the tick distance between two positions."""
     first = int(np.ceil(low / TICK_METRES)) * TICK_METRES
     return range(first, int(np.floor(high)) + 1, TICK_METRES)
 
@@ -250,5 +250,4 @@ def _draw_ego(image: np.ndarray, axes: BevAxes) -> None:
     nose = np.array([[0.4, 0], [-0.1, 0.3], [-0.1, -0.3]])
     nose = nose * (length, width) + (EGO_AHEAD, 0)
     for corners, colour in ((body, INK), (nose, PAPER)):
-        pixels = to_subpixels(axes.to_pixels(corners))
-        cv2.fillConvexPoly(image, pixels, colour, cv2.LINE_AA, SHIFT)
+        fill_polygon(image, axes.to_pixels(corners), colour)

@@ -1,4 +1,4 @@
-"""Occupancy as PLY files, which MeshLab, Blender and CloudCompare open."""
+"""Export of occupancy to PLY files for MeshLab, Blender, CloudCompare."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,10 @@ from plyfile import PlyData, PlyElement
 
 from mmocc.structures import FREE, OccGrid
 from mmocc.utils.atomic import atomic_open
-from mmocc.visualization.voxel_view import class_colours
+from mmocc.visualization.drawing import class_colours
+from mmocc.visualization.voxel_view import check_voxels
 
-# Corners of a cube from -1 to 1, and its faces: the neighbour across, and
+# Corners of a cube from -1 to 1, and its faces: the step to the neighbour, and
 # corners counter-clockwise from outside.
 _CORNERS = np.array(
     [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
@@ -33,34 +34,32 @@ def write_ply(
     cubes: bool = True,
     grid: OccGrid | None = None,
 ) -> Path:
-    """Write occupied voxels in class colours; whole or not at all.
+    """Write occupied voxels in class colours to a PLY file, atomically.
 
-    Metres in the ego frame: x forward, y left, z up. Points carry their
-    Occ3D id as ``label``.
+    Coordinates are metres in the ego frame: x forward, y left, z up.
 
     Args:
         semantics (np.ndarray): (X, Y, Z) Occ3D ids; 17 (free) and 255 (no
             label) are left out.
-        path (str | PathLike): Ends in ``.ply``; folders are made.
-        cubes (bool): Write cubes, of which only faces to free space are
-            there; else the middles of voxels as points. Defaults to True.
-        grid (OccGrid, optional): Defaults to Occ3D's.
+        path (str | PathLike): Name that ends in ``.ply``; its folder is
+            created.
+        cubes (bool): Whether voxels are written as cubes, with their faces
+            to free space; otherwise as points at their centres, with the
+            Occ3D id as ``label``. Defaults to True.
+        grid (OccGrid, optional): Grid of the voxels. Defaults to None,
+            Occ3D's.
 
     Returns:
         Path: The file.
 
     Raises:
-        ValueError: If the voxels do not fill the grid, or the name has
-            another ending.
+        ValueError: If the voxels do not have the shape of the grid, or the
+            suffix is another one.
     """
     grid, path = grid or OccGrid(), Path(path)
     if path.suffix.lower() != '.ply':
         raise ValueError(f'{path}: occupancy is written as .ply files')
-    if semantics.shape != grid.shape:
-        raise ValueError(
-            f'the voxels have shape {semantics.shape}, the grid {grid.shape}; '
-            'pass the grid that the voxels belong to'
-        )
+    check_voxels(semantics, grid)
     elements = _cubes(semantics, grid) if cubes else _points(semantics, grid)
     with atomic_open(path) as file:
         PlyData(elements).write(file)
@@ -68,6 +67,7 @@ def write_ply(
 
 
 def _points(semantics: np.ndarray, grid: OccGrid) -> list[PlyElement]:
+    """Describe the centres of occupied voxels as vertices."""
     index = np.argwhere(semantics < FREE)
     ids = semantics[tuple(index.T)]
     vertices = np.empty(len(index), dtype=[*_VERTEX, ('label', 'u1')])
@@ -77,7 +77,7 @@ def _points(semantics: np.ndarray, grid: OccGrid) -> list[PlyElement]:
 
 
 def _cubes(semantics: np.ndarray, grid: OccGrid) -> list[PlyElement]:
-    """Faces to free space, each with four corners of its own."""
+    """Describe the faces to free space, each with four corners of its own."""
     occupied = np.pad(semantics < FREE, 1)
     index = np.argwhere(semantics < FREE)
     colours = class_colours(semantics[tuple(index.T)])
@@ -104,6 +104,7 @@ def _cubes(semantics: np.ndarray, grid: OccGrid) -> list[PlyElement]:
 def _fill(
     vertices: np.ndarray, positions: np.ndarray, colours: np.ndarray
 ) -> None:
+    """Set the coordinates (N, 3) and colours (N, 3) of vertices, in place."""
     for name, values in zip('xyz', positions.T, strict=True):
         vertices[name] = values
     for name, channel in zip(('red', 'green', 'blue'), colours.T, strict=True):

@@ -1,4 +1,4 @@
-"""From the ego frame into camera images, and what calibration must be like."""
+"""Projection of ego-frame points into cameras, and checks of its inputs."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,23 @@ NEAR = 0.5
 def project(
     points: np.ndarray, cam2img: np.ndarray, cam2ego: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (..., 2) and depths (...) of ego points (..., 3) in metres.
+    """Project points of the ego frame into an image.
 
-    Pixels of points at or behind the image plane mean nothing. The middle of
-    the pixel in column u and row v is at (u + 0.5, v + 0.5).
+    The centre of the pixel in column u and row v is at (u + 0.5, v + 0.5).
 
     Args:
-        points (np.ndarray): (..., 3) in the ego frame.
+        points (np.ndarray): (..., 3) metres in the ego frame.
         cam2img (np.ndarray): (3, 3) intrinsics.
-        cam2ego (np.ndarray): (4, 4).
+        cam2ego (np.ndarray): (4, 4) pose of the camera.
+
+    Returns:
+        tuple: Pixels (..., 2), which are valid where the depth is positive,
+        and depths (...) in metres.
     """
     ego2cam = np.linalg.inv(cam2ego)
-    seen = points @ ego2cam[:3, :3].T + ego2cam[:3, 3]
-    depth = seen[..., 2]
-    homogeneous = seen @ np.asarray(cam2img)[:3, :3].T
+    in_camera = points @ ego2cam[:3, :3].T + ego2cam[:3, 3]  # (..., 3)
+    depth = in_camera[..., 2]
+    homogeneous = in_camera @ np.asarray(cam2img)[:3, :3].T
     with np.errstate(divide='ignore', invalid='ignore'):
         pixels = homogeneous[..., :2] / homogeneous[..., 2:]
     return pixels, depth
@@ -34,7 +37,7 @@ def check_images(images: Sequence[np.ndarray], names: Sequence[str]) -> None:
     """Require one RGB picture for each camera name.
 
     Raises:
-        ValueError: If there are more or fewer, or one is no picture.
+        ValueError: If the numbers differ, or an image is not (H, W, 3) uint8.
     """
     if len(images) != len(names) or not len(images):
         raise ValueError(
@@ -53,11 +56,11 @@ def check_images(images: Sequence[np.ndarray], names: Sequence[str]) -> None:
 def check_calibration(
     cam2img: np.ndarray, cam2ego: np.ndarray, names: Sequence[str]
 ) -> None:
-    """Require finite calibration of every camera.
+    """Require finite matrices of the right shape for every camera.
 
     Args:
-        cam2img (np.ndarray): (V, 3, 3) expected.
-        cam2ego (np.ndarray): (V, 4, 4) expected.
+        cam2img (np.ndarray): Expected to be (V, 3, 3).
+        cam2ego (np.ndarray): Expected to be (V, 4, 4).
         names (Sequence[str]): V camera names.
 
     Raises:

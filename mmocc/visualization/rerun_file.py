@@ -1,4 +1,4 @@
-"""Frames as a ``.rrd`` file, which the Rerun viewer opens."""
+"""Export of frames to a ``.rrd`` file for the Rerun viewer."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -11,10 +11,9 @@ import numpy as np
 from mmocc.structures import FREE, OCC3D_CLASSES, OccGrid
 from mmocc.structures.occ3d import STEP_SECONDS
 from mmocc.utils.atomic import TEMPORARY_SUFFIX
-from mmocc.visualization.drawing import HISTORY, PLAN, TRUTH
-from mmocc.visualization.frame_panel import FramePicture
+from mmocc.visualization.drawing import HISTORY, PLAN, class_colours
+from mmocc.visualization.frame_picture import FramePicture
 from mmocc.visualization.road_lines import ROAD_COLOURS
-from mmocc.visualization.voxel_view import class_colours
 
 APPLICATION = 'mmocc'
 JPEG_QUALITY = 85
@@ -22,37 +21,49 @@ JPEG_QUALITY = 85
 PATH_RADIUS, ROAD_RADIUS = 0.12, 0.04
 
 
-@contextmanager
-def open_rrd(
-    path: str | os.PathLike, grid: OccGrid | None = None
-) -> Iterator[Callable[[FramePicture], None]]:
-    """Open a recording that takes its name when the block ends well.
-
-    Everything lies in the ego frame of its moment. ``rerun FILE.rrd`` opens
-    the file; so does app.rerun.io in a browser, without an installation.
-
-    Args:
-        path (str | PathLike): Ends in ``.rrd``; folders are made.
-        grid (OccGrid, optional): Of the occupancy. Defaults to Occ3D's.
-
-    Yields:
-        Callable: Adds a frame; the next one is 0.5 s later.
+def import_rerun():
+    """Import Rerun, or say how to install it.
 
     Raises:
-        ImportError: If Rerun is not installed.
-        ValueError: If the name has another ending.
+        ImportError: If Rerun is not installed, or cannot be loaded.
     """
-    path, grid = Path(path), grid or OccGrid()
-    if path.suffix.lower() != '.rrd':
-        raise ValueError(f'{path}: Rerun recordings are .rrd files')
     try:
         import rerun
     except ImportError as error:
         raise ImportError(
-            f'{path} needs Rerun, which cannot be imported ({error}); pip '
+            f'.rrd files need Rerun, which cannot be imported ({error}); pip '
             'install rerun-sdk==0.23.1, or write pictures, videos or PLY '
             'files instead'
         ) from error
+    return rerun
+
+
+@contextmanager
+def open_rrd(
+    path: str | os.PathLike, grid: OccGrid | None = None
+) -> Iterator[Callable[[FramePicture], None]]:
+    """Record frames to a file, which appears when the block ends well.
+
+    All coordinates are in the ego frame of the frame's time. The command
+    ``rerun FILE.rrd`` opens the file, and so does app.rerun.io in a browser.
+
+    Args:
+        path (str | PathLike): Name that ends in ``.rrd``; its folder is
+            created.
+        grid (OccGrid, optional): Grid of the occupancy. Defaults to None,
+            Occ3D's.
+
+    Yields:
+        Callable: Adds a ``FramePicture`` at the next step of 0.5 s.
+
+    Raises:
+        ImportError: If Rerun is not installed.
+        ValueError: If the suffix is another one.
+    """
+    path, grid = Path(path), grid or OccGrid()
+    if path.suffix.lower() != '.rrd':
+        raise ValueError(f'{path}: Rerun recordings are .rrd files')
+    rerun = import_rerun()
     stream = rerun.RecordingStream(APPLICATION)
     steps = count()
 
@@ -60,12 +71,12 @@ def open_rrd(
         step = next(steps)
         stream.set_time('frame', sequence=step)
         stream.set_time('seconds', duration=step * STEP_SECONDS)
-        # What this frame lacks shall not stay from the one before.
+        # Parts that this frame lacks must not stay from the frame before.
         stream.log('ego', rerun.Clear(recursive=True))
         stream.log('frame', rerun.TextDocument(frame.title))
-        for name, thing in _things(rerun, frame, grid).items():
-            stream.log(name, thing)
-        for name, parts in _cameras(rerun, frame).items():
+        for name, entity in _make_entities(rerun, frame, grid).items():
+            stream.log(name, entity)
+        for name, parts in _make_cameras(rerun, frame).items():
             stream.log(name, *parts)
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,31 +91,31 @@ def open_rrd(
         temporary.unlink(missing_ok=True)
 
 
-def _things(rerun, frame: FramePicture, grid: OccGrid) -> dict:
-    """What a frame holds, by its place in the tree of the viewer."""
-    things = {}
+def _make_entities(rerun, frame: FramePicture, grid: OccGrid) -> dict:
+    """Convert voxels, trajectories, boxes and map, by Rerun's entity path."""
+    entities = {}
     for name, semantics in (
         ('ego/predicted occupancy', frame.pred_occ),
         ('ego/true occupancy', frame.gt_occ),
     ):
         if semantics is not None:
-            things[name] = _voxels(rerun, semantics, grid)
-    plans = () if frame.pred_trajs is None else frame.pred_trajs[:1]
-    for name, points, colour in (
-        *(('ego/plan', plan, PLAN) for plan in plans),
-        ('ego/driven', frame.gt_trajs, TRUTH),
-        ('ego/driven before', frame.his_trajs, HISTORY),
-    ):
-        if points is not None and len(points):
-            things[name] = rerun.LineStrips3D(
-                [_on_ground(points)], colors=[colour], radii=[PATH_RADIUS]
-            )
-    agents, road, _ = frame.surroundings
+            entities[name] = _make_voxels(rerun, semantics, grid)
+    trajs = [
+        ('ego/plan' if path.colour == PLAN else 'ego/driven', *path[:2])
+        for path in frame.paths
+    ]
+    if frame.his_trajs is not None and len(frame.his_trajs):
+        trajs.append(('ego/driven before', frame.his_trajs, HISTORY))
+    for name, points, colour in trajs:
+        entities[name] = rerun.LineStrips3D(
+            [_on_ground(points)], colors=[colour], radii=[PATH_RADIUS]
+        )
+    agents, road, _ = frame.overlays
     if agents is not None:
-        things['ego/agents'] = rerun.Boxes3D(
+        entities['ego/agents'] = rerun.Boxes3D(
             centers=agents.boxes[:, :3],
             sizes=agents.boxes[:, 3:6],
-            quaternions=_about_z(agents.boxes[:, 6]),
+            quaternions=_yaw_quaternions(agents.boxes[:, 6]),
             colors=[agents.colour(i) for i in range(len(agents.boxes))],
             labels=[
                 OCC3D_CLASSES[label] if label >= 0 else ''
@@ -113,15 +124,16 @@ def _things(rerun, frame: FramePicture, grid: OccGrid) -> dict:
             show_labels=False,
         )
     if road:
-        things['ego/road'] = rerun.LineStrips3D(
+        entities['ego/road'] = rerun.LineStrips3D(
             [_on_ground(line.points) for line in road],
             colors=[ROAD_COLOURS[line.kind] for line in road],
             radii=ROAD_RADIUS,
         )
-    return things
+    return entities
 
 
-def _voxels(rerun, semantics: np.ndarray, grid: OccGrid):
+def _make_voxels(rerun, semantics: np.ndarray, grid: OccGrid):
+    """Convert the occupied voxels to boxes in class colours."""
     index = np.argwhere(semantics < FREE)
     ids = semantics[tuple(index.T)]
     return rerun.Boxes3D(
@@ -132,15 +144,14 @@ def _voxels(rerun, semantics: np.ndarray, grid: OccGrid):
     )
 
 
-def _cameras(rerun, frame: FramePicture) -> dict[str, list]:
-    """Images, and where they are calibrated, their place and lens."""
-    things = {}
-    calibrated = frame.cam2img is not None and frame.cam2ego is not None
+def _make_cameras(rerun, frame: FramePicture) -> dict[str, list]:
+    """Convert images, with poses and intrinsics where these are known."""
+    entities = {}
     for view, (name, image) in enumerate(
         zip(frame.cam_names, frame.images, strict=True)
     ):
         parts = [rerun.Image(image).compress(jpeg_quality=JPEG_QUALITY)]
-        if calibrated:
+        if frame.is_calibrated:
             pose = frame.cam2ego[view]
             parts += [
                 rerun.Transform3D(
@@ -152,16 +163,16 @@ def _cameras(rerun, frame: FramePicture) -> dict[str, list]:
                     camera_xyz=rerun.ViewCoordinates.RDF,
                 ),
             ]
-        things[f'ego/{name}'] = parts
-    return things
+        entities[f'ego/{name}'] = parts
+    return entities
 
 
-def _about_z(yaws: np.ndarray) -> np.ndarray:
-    """Quaternions (N, 4), x y z w, of turns by (N,) radians."""
+def _yaw_quaternions(yaws: np.ndarray) -> np.ndarray:
+    """Convert yaws (N,) in radians to quaternions (N, 4), x y z w."""
     zeros = np.zeros_like(yaws)
     return np.stack([zeros, zeros, np.sin(yaws / 2), np.cos(yaws / 2)], axis=1)
 
 
 def _on_ground(points: np.ndarray) -> np.ndarray:
-    """(N, 3) of positions (N, 2 or more)."""
+    """Convert positions (N, 2 or more) to (N, 3) with z = 0."""
     return np.pad(np.asarray(points)[:, :2], ((0, 0), (0, 1)))

@@ -1,4 +1,4 @@
-"""Road edges, dividers and crossings of the nuScenes map around the car."""
+"""Road edges, dividers and crossings of the nuScenes map near the car."""
 
 import json
 from functools import lru_cache
@@ -15,17 +15,18 @@ ROAD_COLOURS: dict[str, Colour] = {
     DIVIDER: (222, 140, 20),
     CROSSING: (112, 72, 192),
 }
-# Layers of the map expansion, by what is drawn of them.
+# Kinds of lines by the layers of the map expansion.
 _POLYGONS = {'drivable_area': EDGE, 'ped_crossing': CROSSING}
 _LINES = {'lane_divider': DIVIDER, 'road_divider': DIVIDER}
 
 
 class RoadLine(NamedTuple):
-    """A line on the ground.
+    """A line of the map on the ground.
 
     Attributes:
         kind (str): ``EDGE``, ``DIVIDER`` or ``CROSSING``.
-        points (np.ndarray): (N, 2) metres; an outline ends where it began.
+        points (np.ndarray): (N, 2) metres; the last point of an outline is
+            its first one.
     """
 
     kind: str
@@ -35,12 +36,13 @@ class RoadLine(NamedTuple):
 def road_lines(
     path: str | Path, ego2global: np.ndarray, reach: float = 80.0
 ) -> list[RoadLine]:
-    """Read the lines around a pose, in the ego frame.
+    """Read the lines of a map around a pose, in the ego frame.
 
     Args:
-        path (str | Path): ``maps/expansion/<location>.json`` of version 1.3.
-        ego2global (np.ndarray): (4, 4) metres.
-        reach (float): Lines wholly further away are left out, in metres.
+        path (str | Path): ``maps/expansion/<location>.json`` of nuScenes' map
+            expansion 1.3.
+        ego2global (np.ndarray): (4, 4) pose in metres.
+        reach (float): Distance in metres beyond which lines are left out.
             Defaults to 80.0.
 
     Raises:
@@ -63,7 +65,7 @@ def road_lines(
 
 @lru_cache(maxsize=4)
 def _read_map(path: str) -> list[RoadLine]:
-    """All lines of a map, in its own frame."""
+    """Read all lines of a map in its own frame."""
     try:
         tables = json.loads(Path(path).read_text(encoding='utf-8'))
         nodes = {
@@ -92,7 +94,7 @@ def _read_map(path: str) -> list[RoadLine]:
 
 
 def _rings(tables: dict, layer: str) -> list[list[str]]:
-    """Closed node lists of a layer: outlines, and holes in them."""
+    """List the closed rings of a layer: outlines and holes, as node tokens."""
     polygons = {polygon['token']: polygon for polygon in tables['polygon']}
     rings = []
     for row in tables[layer]:

@@ -1,4 +1,4 @@
-"""Many frames to files: pages, PLY, a Rerun recording, videos."""
+"""Export of many frames: pages, PLY files, a Rerun recording, videos."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -9,23 +9,23 @@ from mmengine.logging import MMLogger
 
 from mmocc.structures import OccGrid
 from mmocc.visualization.drawing import write_png
-from mmocc.visualization.frame_panel import FramePicture, frame_panel
+from mmocc.visualization.frame_panel import frame_panel
+from mmocc.visualization.frame_picture import FramePicture
 from mmocc.visualization.ply import write_ply
 from mmocc.visualization.rerun_file import open_rrd
 from mmocc.visualization.video import write_video
 
 MP4, GIF, RRD = 'scene.mp4', 'scene.gif', 'scene.rrd'
-# Pixels. A page is wider than a screen is high, and GIFs have no motion
-# compression.
+# Pixels. Pages are higher than screens, and GIFs have no motion compression.
 MP4_WIDTH, GIF_WIDTH = 1080, 720
 
 
 class ExportError(RuntimeError):
-    """Nothing could be drawn."""
+    """No frame could be drawn."""
 
 
-class Export(NamedTuple):
-    """What was asked for and what came of it.
+class SceneExport(NamedTuple):
+    """Frames and files of an export.
 
     Attributes:
         drawn (list[str]): Names of the frames that have a page.
@@ -45,28 +45,33 @@ def export_frames(
     ply: bool = False,
     rrd: bool = False,
     grid: OccGrid | None = None,
-) -> Export:
-    """Draw frames one after the other.
+) -> SceneExport:
+    """Draw frames on pages and write them to a folder.
 
     A frame that cannot be read or drawn is skipped with a warning.
 
     Args:
-        frames (Mapping): By name of the files, in order: what reads a frame.
-        out (str | Path): Folder of ``<name>.png``, and of what follows.
-        video (bool): Write ``scene.mp4`` and ``scene.gif`` of the pages.
-            Defaults to False.
-        ply (bool): Write ``<name>.ply``, the predicted occupancy or, without
-            it, the true one. Defaults to False.
-        rrd (bool): Write ``scene.rrd``. Defaults to False.
-        grid (OccGrid, optional): Of the occupancy. Defaults to Occ3D's.
+        frames (Mapping): Functions that read a frame, by the name of its
+            files, in order.
+        out (str | Path): Folder of ``<name>.png`` and the other files.
+        video (bool): Whether to write ``scene.mp4`` and ``scene.gif`` of the
+            pages. Defaults to False.
+        ply (bool): Whether to write ``<name>.ply``, the predicted occupancy
+            or, without it, the true one. Defaults to False.
+        rrd (bool): Whether to write ``scene.rrd``. Defaults to False.
+        grid (OccGrid, optional): Grid of the occupancy. Defaults to None,
+            Occ3D's.
+
+    Returns:
+        SceneExport: Names of the frames and paths of the files.
 
     Raises:
         ExportError: If no frame could be drawn.
-        VideoError: If a video could not be written whole; see ``video``.
-        ImportError: If Rerun is asked for and not installed.
+        VideoError: If a video cannot be written completely.
+        ImportError: If ``rrd`` is set and Rerun is not installed.
     """
     out = Path(out)
-    export = Export([], [], [])
+    export = SceneExport([], [], [])
     recording = open_rrd(out / RRD, grid) if rrd else nullcontext()
     with recording as add:
         for name, read in frames.items():
@@ -76,8 +81,11 @@ def export_frames(
                     frame_panel(frame, grid=grid), out / f'{name}.png'
                 )
                 export.files.append(page)
-                if ply:
-                    export.files.extend(_write_ply(frame, out, name, grid))
+                _, semantics = frame.occupancy
+                if ply and semantics is not None:
+                    export.files.append(
+                        write_ply(semantics, out / f'{name}.ply', grid=grid)
+                    )
                 if add is not None:
                     add(frame)
             except (OSError, ValueError) as error:
@@ -100,12 +108,3 @@ def export_frames(
         write_video(pages, out / GIF, width=GIF_WIDTH)
         export.files.extend((out / MP4, out / GIF))
     return export
-
-
-def _write_ply(
-    frame: FramePicture, out: Path, name: str, grid: OccGrid | None
-) -> list[Path]:
-    semantics = frame.gt_occ if frame.pred_occ is None else frame.pred_occ
-    if semantics is None:
-        return []
-    return [write_ply(semantics, out / f'{name}.ply', grid=grid)]

@@ -1,4 +1,4 @@
-"""Questions, answers and meta-actions as a page of text."""
+"""A picture of text: meta-action, questions and answers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,18 +24,18 @@ TEXT_COLUMN = 104
 
 # The task of ``DrivingQA`` whose answers are right or wrong as a whole.
 CLOSED_ANSWERS = 'qa'
-# The name of rows that the next row belongs to.
+# The name of a row that is kept together with the next one.
 QUESTION = 'Question'
 
 
 class TextRow(NamedTuple):
-    """A paragraph with a name.
+    """A paragraph with a name at its left.
 
     Attributes:
-        name (str): At the left edge.
-        text (str): Wrapped to the panel's width.
-        right (bool, optional): Whether what it says is true; None where
-            nobody knows or asks.
+        name (str): Text at the left edge.
+        text (str): Text that is wrapped to the panel's width.
+        right (bool, optional): Whether the text agrees with ground truth;
+            None where it is not compared.
     """
 
     name: str
@@ -43,24 +43,22 @@ class TextRow(NamedTuple):
     right: bool | None = None
 
 
-def meta_action_row(
-    pred: MetaAction | None, truth: MetaAction | None
-) -> TextRow:
-    """The predicted meta-action, with its label where the two differ.
+def meta_action_row(pred: MetaAction | None, gt: MetaAction | None) -> TextRow:
+    """Format the predicted meta-action, with its label where they differ.
 
     Args:
-        pred (MetaAction, optional): None where nothing could be parsed.
-        truth (MetaAction, optional): None where there is no label.
+        pred (MetaAction, optional): None if the text could not be parsed.
+        gt (MetaAction, optional): None if there is no label.
     """
-    right = None if truth is None else pred == truth
+    right = None if gt is None else pred == gt
     text = str(pred or 'not parsable')
     if right is False:
-        text = f'{text}   (label: {truth})'
+        text = f'{text}   (label: {gt})'
     return TextRow('Meta-action', text, right)
 
 
 def answer_rows(question: DrivingQA, answer: str) -> list[TextRow]:
-    """A question and its answer, with the true one where the two differ."""
+    """Format a question and its answer, with the true one if they differ."""
     known = question.task == CLOSED_ANSWERS and question.answer != ''
     right = answer == question.answer if known else None
     text = answer or '(no answer)'
@@ -75,12 +73,12 @@ def answer_rows(question: DrivingQA, answer: str) -> list[TextRow]:
 def text_panel(
     rows: Sequence[TextRow], width: int = 900, height: int = 560
 ) -> np.ndarray:
-    """Set rows of text; what does not fit is counted in a last line.
+    """Draw rows of text; a last line counts those that do not fit.
 
     Args:
-        rows (Sequence[TextRow]): From top to bottom.
-        width (int): Pixels. Defaults to 900.
-        height (int): Pixels. Defaults to 560.
+        rows (Sequence[TextRow]): Rows from top to bottom.
+        width (int): Width of the picture in pixels. Defaults to 900.
+        height (int): Height of the picture in pixels. Defaults to 560.
 
     Returns:
         np.ndarray: (height, width, 3) uint8 RGB.
@@ -101,7 +99,7 @@ def text_panel(
 
 
 def _blocks(rows: Sequence[TextRow]) -> list[list[TextRow]]:
-    """Rows that stay together: a question and its answer, or one row."""
+    """Group rows that stay together: a question and its answer, or one."""
     blocks: list[list[TextRow]] = []
     for place, row in enumerate(rows):
         if place and rows[place - 1].name == QUESTION:
@@ -114,7 +112,7 @@ def _blocks(rows: Sequence[TextRow]) -> list[list[TextRow]]:
 def _set_block(
     rows: Sequence[TextRow], y: int, width: int
 ) -> tuple[list[Label], int]:
-    """Lines of text from ``y`` downwards, and where they end."""
+    """Lay out rows from ``y`` downwards; return labels and their end."""
     labels = []
     for name, text, right in rows:
         colour = {None: INK, True: GOOD, False: BAD}[right]

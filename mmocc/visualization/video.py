@@ -1,4 +1,4 @@
-"""Pictures of a scene, one after the other, as GIF or MP4."""
+"""Videos of picture files, as GIF or MP4."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -14,16 +14,16 @@ from mmocc.visualization.drawing import PAPER
 
 # Key frames are 0.5 s apart.
 FRAME_RATE = 2.0
-# The first that OpenCV can encode: VP9 plays in browsers and VLC, MPEG-4
-# part 2 in VLC and most desktop players.
+# Codecs in the order in which they are tried. VP9 plays in browsers and VLC,
+# MPEG-4 part 2 in VLC and most desktop players.
 CODECS = ('vp09', 'mp4v')
 SUFFIXES = ('.mp4', '.gif')
-# Colours of a GIF; they take one byte a pixel.
+# Colours of a GIF, which stores one byte per pixel.
 GIF_COLOURS = 256
 
 
 class VideoError(OSError):
-    """A video could not be written; there is no file under its name."""
+    """A video could not be written; no file has its name."""
 
 
 def write_video(
@@ -32,25 +32,27 @@ def write_video(
     frame_rate: float = FRAME_RATE,
     width: int | None = None,
 ) -> int:
-    """Write picture files as a video; it appears whole or not at all.
+    """Write picture files as the frames of a video, atomically.
 
     Pictures that are missing or broken are skipped with a warning. Smaller
-    ones are filled up with white, to the right and below.
+    pictures are padded with white to the right and below.
 
     Args:
-        pictures (Sequence[str | PathLike]): Files, in order.
-        path (str | PathLike): Ends in ``.mp4`` or ``.gif``; folders are made.
-        frame_rate (float): Pictures a second. Defaults to 2, real time.
-        width (int, optional): Pixels to shrink the widest picture to, the
-            others with it. Defaults to None: as they are.
+        pictures (Sequence[str | PathLike]): Picture files in order.
+        path (str | PathLike): Name that ends in ``.mp4`` or ``.gif``; its
+            folder is created.
+        frame_rate (float): Pictures per second. Defaults to 2, real time.
+        width (int, optional): Width in pixels that the widest picture is
+            shrunk to; all pictures get the same scale. Defaults to None, no
+            scaling.
 
     Returns:
-        int: How many pictures the video shows.
+        int: Number of pictures in the video.
 
     Raises:
-        ValueError: If the name has another ending.
-        VideoError: If no picture can be read, or the video not be written
-            whole, as on a full disk.
+        ValueError: If the suffix is another one.
+        VideoError: If no picture can be read, or the video cannot be written
+            completely, as on a full disk.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -64,12 +66,12 @@ def write_video(
             sizes[Path(picture)] = size
     if not sizes:
         raise VideoError(
-            f'{path}: none of the {len(pictures)} pictures can be read, so '
-            'there is nothing to show; draw them first'
+            f'{path}: none of the {len(pictures)} pictures can be read; draw '
+            'them first'
         )
     largest = np.array(list(sizes.values())).max(axis=0)
     scale = 1.0 if width is None else min(1.0, width / largest[0])
-    # Video codecs want even numbers.
+    # Video codecs require even sizes.
     canvas = (np.ceil(largest * scale / 2) * 2).astype(int)
     frames = _frames(list(sizes), canvas, scale)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,14 +80,14 @@ def write_video(
 
 
 def _size(picture: str | os.PathLike) -> tuple[int, int] | None:
-    """Width and height of a picture; None, and a warning, without one."""
+    """Read a picture's width and height; warn and return None on failure."""
     try:
         with Image.open(picture) as image:
             image.load()
             return image.size
     except (OSError, UnidentifiedImageError) as error:
         MMLogger.get_current_instance().warning(
-            f'the video goes on without {picture}, which cannot be read: '
+            f'the video is made without {picture}, which cannot be read: '
             f'{error}'
         )
         return None
@@ -94,7 +96,7 @@ def _size(picture: str | os.PathLike) -> tuple[int, int] | None:
 def _frames(
     pictures: Sequence[Path], canvas: np.ndarray, scale: float
 ) -> Iterator[np.ndarray]:
-    """Pictures of one size, (H, W, 3) uint8 RGB."""
+    """Read pictures, scaled and padded to one size, (H, W, 3) uint8 RGB."""
     for picture in pictures:
         with Image.open(picture) as image:
             pixels = np.asarray(image.convert('RGB'))
@@ -135,7 +137,7 @@ def _write_mp4(
     frame_rate: float,
     size: tuple[int, int],
 ) -> int:
-    # OpenCV writes to names alone and knows formats by their ending.
+    # OpenCV takes a file name and chooses the format by its suffix.
     temporary = path.with_name(f'{path.stem}{TEMPORARY_SUFFIX}{path.suffix}')
     count = 0
     try:
@@ -146,7 +148,7 @@ def _write_mp4(
                 count += 1
         finally:
             writer.release()
-        # OpenCV tells nobody when it cannot write.
+        # OpenCV reports no error when it cannot write.
         written = _count_frames(temporary)
         if written != count:
             raise _not_written(
@@ -169,14 +171,13 @@ def _open_writer(
         if writer.isOpened():
             return writer
     raise VideoError(
-        f'{path}: OpenCV can begin no video here with the codecs '
-        f'{list(CODECS)}; see whether the folder can be written to, or write '
-        'a .gif'
+        f'{path}: OpenCV can open no video with the codecs {list(CODECS)}; '
+        'check that the folder can be written to, or write a .gif'
     )
 
 
 def _count_frames(path: Path) -> int:
-    """Frames that can be decoded, 0 of a file that is no video."""
+    """Count the frames that can be decoded; 0 if the file is no video."""
     if not path.is_file() or not path.stat().st_size:
         return 0
     capture = cv2.VideoCapture(str(path))
@@ -189,6 +190,7 @@ def _count_frames(path: Path) -> int:
 
 def _not_written(path: Path, count: int, reason: str) -> VideoError:
     return VideoError(
-        f'{path}: the video of {count} frames could not be written whole '
+        f'{path}: the video of {count} frames could not be written '
+        'completely '
         f'({reason}); make room on the disk, or choose another folder'
     )

@@ -1,43 +1,43 @@
-"""Occupied voxels in 3D, seen from behind and above the ego vehicle.
+"""A 3D view of occupied voxels from behind and above the ego vehicle.
 
-A painter's algorithm: on a regular grid the slices from far to near, and
-within them the columns from far to near, are an exact back-to-front order, so
-that faces need no depth buffer. Only faces with free space before them are
-drawn. The sun stands to the left and behind; voxels that a neighbour hides
-from it lie in shadow. Without a display and without open3d, a real label takes
-well under 0.2 s on one core.
+The painter's algorithm: on a regular grid, drawing the slices from far to near
+and the columns of a slice from far to near is an exact back-to-front order, so
+no depth buffer is needed. Only faces that border free space are drawn. The sun
+stands to the left and behind; voxels that other voxels hide from it are
+darker. A real label takes less than 0.2 s on one core, without a display.
 """
-
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from mmocc.structures import FREE, OCC3D_CLASSES, OCC3D_PALETTE, OccGrid
+from mmocc.structures import FREE, OCC3D_CLASSES, OccGrid
 from mmocc.structures.occ3d import FLAT_CLASSES
 from mmocc.visualization.drawing import (
     INK,
     SHADE,
     SHIFT,
     blank,
+    class_colours,
+    fill_polygon,
     to_subpixels,
 )
+from mmocc.visualization.projection import project
 
-# Renault Zoe of nuScenes: length, width, height in metres; how far the
-# vehicle's centre lies ahead of the ego origin (the rear axle).
+# Renault Zoe of nuScenes: length, width, height in metres, and the distance of
+# its centre from the ego origin (the rear axle).
 EGO_SIZE = (4.084, 1.85, 1.56)
 EGO_AHEAD = 1.44
 EGO_COLOUR = (250, 250, 250)
 
-# Where the camera stands, in lengths of the grid: behind its rear edge and
-# above its floor.
+# Position of the camera in lengths of the grid: behind its rear edge and above
+# its floor.
 CAMERA_BEHIND = 0.6
 CAMERA_ABOVE = 0.8
 
-# Share of its colour that a face keeps: the top, the rear, the sides.
+# Brightness of the faces of a voxel: top, rear, left, right.
 TOP, REAR, LEFT, RIGHT = 1.0, 0.8, 0.7, 0.56
 SHADOW = 0.7
-# What each of the eight neighbours above takes from a top face.
+# Brightness that each of the eight neighbours above takes from a top face.
 CORNER_SHADE = 0.03
 OUTLINE = 0.84
 # Steps in voxels towards the sun for each voxel of height.
@@ -54,29 +54,33 @@ _LEFT = np.array([[-1, 1, -1], [1, 1, -1], [1, 1, 1], [-1, 1, 1]])
 _RIGHT = _LEFT * (1, -1, 1)
 
 
-class Camera(NamedTuple):
-    """A pinhole camera in the ego frame; see :func:`chase_camera`.
+def check_voxels(voxels: np.ndarray, grid: OccGrid) -> None:
+    """Require one value for each voxel of a grid.
 
-    Attributes:
-        position (np.ndarray): (3,) metres.
-        axes (np.ndarray): (3, 3), columns right, down, forward.
-        scale (float): Focal length in pixels.
-        offset (np.ndarray): (2,) pixel of the optical axis.
+    Raises:
+        ValueError: If the shapes differ.
     """
-
-    position: np.ndarray
-    axes: np.ndarray
-    scale: float
-    offset: np.ndarray
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) of points (..., 3) in metres."""
-        seen = (points - self.position) @ self.axes
-        return seen[..., :2] / seen[..., 2:] * self.scale + self.offset
+    if voxels.shape != grid.shape:
+        raise ValueError(
+            f'the voxels have shape {voxels.shape}, the grid {grid.shape}; '
+            'pass the grid that the voxels belong to'
+        )
 
 
-def chase_camera(grid: OccGrid, width: int, height: int) -> Camera:
-    """A camera behind and above the grid that frames all of it."""
+def chase_camera(
+    grid: OccGrid, width: int, height: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place a camera behind and above a grid so that all of it is visible.
+
+    Args:
+        grid (OccGrid): Grid in the ego frame.
+        width (int): Width of the picture in pixels.
+        height (int): Height of the picture in pixels.
+
+    Returns:
+        tuple: cam2img (3, 3) and cam2ego (4, 4), as :func:`project` takes
+        them.
+    """
     length = grid.maximum[0] - grid.minimum[0]
     middle = (grid.minimum + grid.maximum) / 2
     position = np.array(
@@ -89,24 +93,36 @@ def chase_camera(grid: OccGrid, width: int, height: int) -> Camera:
     forward = np.array([middle[0], middle[1], grid.minimum[2]]) - position
     forward /= np.linalg.norm(forward)
     right = np.array([0.0, -1.0, 0.0])
-    axes = np.stack([right, np.cross(forward, right), forward], axis=1)
-    unit = Camera(position, axes, 1.0, np.zeros(2))
+    cam2ego, cam2img = np.eye(4), np.eye(3)
+    cam2ego[:3, :3] = np.stack(
+        [right, np.cross(forward, right), forward], axis=1
+    )
+    cam2ego[:3, 3] = position
     box = np.stack([grid.minimum, grid.maximum])
     x, y, z = np.meshgrid(*box.T, indexing='ij')
-    seen = unit.project(np.stack([x, y, z], axis=-1).reshape(-1, 3))
+    corners = np.stack([x, y, z], axis=-1).reshape(-1, 3)  # (8, 3)
+    pixels, _ = project(corners, cam2img, cam2ego)
     size = np.array([width, height])
-    low, high = seen.min(axis=0), seen.max(axis=0)
-    scale = float((size / (high - low)).min())
-    return Camera(position, axes, scale, size / 2 - (low + high) / 2 * scale)
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    focal = (size / (high - low)).min()
+    cam2img[:2, :2] *= focal
+    cam2img[:2, 2] = size / 2 - (low + high) / 2 * focal
+    return cam2img, cam2ego
 
 
 def ground_height(
     semantics: np.ndarray, grid: OccGrid, fallback: float = 0.0
 ) -> float:
-    """Height of the ground near the ego vehicle, in metres.
+    """Estimate the height of the ground near the ego vehicle, in metres.
 
-    The median upper edge of the flat voxels within 10 m. Where the ground
-    lies in the grid differs from label to label.
+    It is the median upper edge of the voxels of flat classes within 10 m;
+    the layer of the grid that holds the ground differs between labels.
+
+    Args:
+        semantics (np.ndarray): (X, Y, Z) Occ3D ids.
+        grid (OccGrid): Grid of the voxels.
+        fallback (float): Height where there is no such voxel. Defaults to
+            0.0.
     """
     index = np.argwhere(np.isin(semantics, _FLAT_IDS))
     centres = grid.to_metres(index)
@@ -124,31 +140,33 @@ def draw_voxels(
     grid: OccGrid | None = None,
     ground: float = 0.0,
 ) -> np.ndarray:
-    """Draw coloured voxels and the ego vehicle.
+    """Draw coloured voxels and the ego vehicle in 3D.
 
     Args:
         occupied (np.ndarray): (X, Y, Z) bool.
         colours (np.ndarray): (N, 3) RGB of the N occupied voxels, in the
             order of ``np.argwhere(occupied)``.
-        width (int): Pixels.
-        height (int): Pixels.
-        grid (OccGrid, optional): Defaults to Occ3D's.
-        ground (float): Height on which the ego vehicle stands, in metres.
-            Defaults to 0.0.
+        width (int): Width of the picture in pixels.
+        height (int): Height of the picture in pixels.
+        grid (OccGrid, optional): Grid of the voxels. Defaults to None,
+            Occ3D's.
+        ground (float): Height of the ground under the ego vehicle, in
+            metres. Defaults to 0.0.
 
     Returns:
         np.ndarray: (height, width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If the voxels do not have the shape of the grid.
     """
     grid = grid or OccGrid()
-    if occupied.shape != grid.shape:
-        raise ValueError(
-            f'the voxels have shape {occupied.shape}, the grid {grid.shape}; '
-            'pass the grid that the voxels belong to'
-        )
+    check_voxels(occupied, grid)
     camera = chase_camera(grid, width * SUPERSAMPLING, height * SUPERSAMPLING)
-    quads, shades, slices = _voxel_faces(occupied, colours, grid, camera)
+    quads, shades, slices = _voxel_faces(
+        occupied, colours, grid, camera[1][1, 3]
+    )
     rear = grid.to_index(np.array([EGO_AHEAD - EGO_SIZE[0] / 2, 0.0, 0.0]))[0]
-    # The ego vehicle covers what lies ahead of its rear, and nothing else.
+    # The ego vehicle covers the voxels ahead of its rear, and no others.
     ego_place = int(np.searchsorted(-slices, -rear[0], side='right'))
     ego_quads, ego_shades = _ego_faces(ground)
 
@@ -162,26 +180,34 @@ def draw_voxels(
             [low[0], high[1], low[2]],
         ]
     )
-    pixels = to_subpixels(camera.project(floor))
-    cv2.fillConvexPoly(image, pixels, SHADE, cv2.LINE_AA, SHIFT)
-    _paint(image, camera, quads[:ego_place], shades[:ego_place], None)
-    _paint(image, camera, ego_quads, ego_shades, INK)
-    _paint(image, camera, quads[ego_place:], shades[ego_place:], None)
+    fill_polygon(image, project(floor, *camera)[0], SHADE)
+    for faces, colours, outline in (
+        (quads[:ego_place], shades[:ego_place], None),
+        (ego_quads, ego_shades, INK),
+        (quads[ego_place:], shades[ego_place:], None),
+    ):
+        _paint(image, project(faces, *camera)[0], colours, outline)
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _voxel_faces(
-    occupied: np.ndarray, colours: np.ndarray, grid: OccGrid, camera: Camera
+    occupied: np.ndarray, colours: np.ndarray, grid: OccGrid, camera_y: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Visible faces from back to front.
+    """Collect the visible faces of voxels, from back to front.
+
+    Args:
+        occupied (np.ndarray): (X, Y, Z) bool.
+        colours (np.ndarray): (N, 3) RGB of the N occupied voxels.
+        grid (OccGrid): Grid of the voxels.
+        camera_y (float): y of the camera in metres; it looks along x.
 
     Returns:
         tuple: Corners (F, 4, 3) in metres, colours (F, 3) float, and the x
         index (F,) of each face's voxel.
     """
-    index = np.argwhere(occupied)
+    index = np.argwhere(occupied)  # (N, 3)
     levels = occupied.shape[2]
-    # Wide enough that no step towards the sun leaves the array.
+    # The padding is so wide that no step towards the sun leaves the array.
     x, y, z = (index + np.array([levels, levels, 1])).T
     space = np.pad(
         occupied, ((levels, levels), (levels, levels), (1, levels + 1))
@@ -189,7 +215,7 @@ def _voxel_faces(
     centres = grid.to_metres(index)
     colours = np.asarray(colours, dtype=np.float64)
 
-    crowd = np.zeros(len(index))
+    crowd = np.zeros(len(index))  # occupied neighbours in the layer above
     for dx in (-1, 0, 1):
         for dy in (-1, 0, 1):
             if (dx, dy) != (0, 0):
@@ -201,7 +227,7 @@ def _voxel_faces(
     light = np.where(shadow, SHADOW, 1.0)
     soft = (1 + light) / 2
 
-    on_left = centres[:, 1] > camera.position[1]
+    on_left = centres[:, 1] > camera_y
     inwards = np.where(on_left, -1, 1)
     faces = (
         (_TOP, ~space[x, y, z + 1], TOP * light * (1 - CORNER_SHADE * crowd)),
@@ -217,7 +243,7 @@ def _voxel_faces(
         quads.append(centres[voxels, None] + corners * half)
         shades.append(colours[voxels] * shade[voxels, None])
     voxels = np.concatenate(chosen)
-    aside = np.abs(centres[:, 1] - camera.position[1])
+    aside = np.abs(centres[:, 1] - camera_y)
     order = np.lexsort((index[voxels, 2], -aside[voxels], -index[voxels, 0]))
     return (
         np.concatenate(quads)[order],
@@ -227,7 +253,14 @@ def _voxel_faces(
 
 
 def _ego_faces(ground: float) -> tuple[np.ndarray, np.ndarray]:
-    """A plain car: the body, then the cabin, from back to front."""
+    """Collect the faces of a plain car, body and cabin, from back to front.
+
+    Args:
+        ground (float): Height of the ground in metres.
+
+    Returns:
+        tuple: Corners (F, 4, 3) in metres and colours (F, 3) float.
+    """
     length, width, height = EGO_SIZE
     body = np.array([length, width, 0.55 * height]) / 2
     cabin = np.array([0.55 * length, 0.86 * width, 0.45 * height]) / 2
@@ -244,19 +277,17 @@ def _ego_faces(ground: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _paint(
     image: np.ndarray,
-    camera: Camera,
-    quads: np.ndarray,
+    pixels: np.ndarray,
     shades: np.ndarray,
     outline: tuple[int, int, int] | None,
 ) -> None:
-    """Fill quads in their order, in place.
+    """Fill quads (F, 4, 2) in pixels in their order, in place.
 
     Each is framed by ``outline``, or by a darker tone of its own colour.
     """
-    pixels = camera.project(quads)
     middle = pixels.mean(axis=1, keepdims=True)
     reach = np.abs(pixels - middle)
-    # The frame is one pixel of the final picture, or less on small faces.
+    # The frame is one pixel of the final picture wide, less on small faces.
     inset = np.minimum(SUPERSAMPLING / 2, reach * 0.4)
     inner = pixels - np.sign(pixels - middle) * inset
     fills = shades.tolist()
@@ -272,11 +303,6 @@ def _paint(
         cv2.fillConvexPoly(image, core, fill, cv2.LINE_8, SHIFT)
 
 
-def class_colours(ids: np.ndarray) -> np.ndarray:
-    """Palette colours (..., 3) uint8 of class ids."""
-    return np.array(OCC3D_PALETTE, dtype=np.uint8)[ids]
-
-
 def voxel_view(
     semantics: np.ndarray,
     mask: np.ndarray | None = None,
@@ -284,15 +310,17 @@ def voxel_view(
     height: int = 400,
     grid: OccGrid | None = None,
 ) -> np.ndarray:
-    """Draw semantic occupancy in 3D.
+    """Draw semantic occupancy in 3D from behind the ego vehicle.
 
     Args:
         semantics (np.ndarray): (X, Y, Z) Occ3D ids; 17 (free) and 255 (no
             label) are not drawn.
-        mask (np.ndarray, optional): (X, Y, Z); voxels outside are not drawn.
-        width (int): Pixels. Defaults to 640.
-        height (int): Pixels. Defaults to 400.
-        grid (OccGrid, optional): Defaults to Occ3D's.
+        mask (np.ndarray, optional): (X, Y, Z) bool; voxels outside it are not
+            drawn. Defaults to None, all are drawn.
+        width (int): Width of the picture in pixels. Defaults to 640.
+        height (int): Height of the picture in pixels. Defaults to 400.
+        grid (OccGrid, optional): Grid of the voxels. Defaults to None,
+            Occ3D's.
 
     Returns:
         np.ndarray: (height, width, 3) uint8 RGB.

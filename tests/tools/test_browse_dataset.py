@@ -90,7 +90,7 @@ def test_frame_holds_truth_alone(tool, config):
     assert len(frame.images) == 6  # not those of the past
     assert frame.images[0].shape == (54, 96, 3)  # as on disk
     assert frame.gt_occ is not None and frame.pred_occ is None
-    assert len(frame.surroundings.agents.boxes) == 1
+    assert len(frame.overlays.agents.boxes) == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from mmocc.infos import load_info_file
 from mmocc.registry import MODELS
 from mmocc.structures import DIRECTIONS, SPEEDS
 from mmocc.utils.config import load_config
-from mmocc.visualization.agents import Agents
 
 FILES = {
     'prediction.json', 'occupancy.npz', 'cameras.png', 'camera_voxels.png',
@@ -154,17 +153,6 @@ def test_plan_is_painted_on_the_road_ahead(from_infos):
     assert not back.any()
 
 
-def test_the_legend_names_each_class_of_a_box_once(tool):
-    car, pedestrian, unknown = 4, 7, -1
-    labels = np.array([pedestrian, car, unknown, car])
-    agents = Agents(np.zeros((4, 7)), labels, [np.zeros((0, 2))] * 4)
-    assert [name for name, _ in tool.box_colours(agents)] == [
-        'car',
-        'pedestrian',
-    ]
-    assert tool.box_colours(None) == []
-
-
 def test_own_cameras_give_what_the_info_file_gives(
     tool, config, weights, own_cameras, from_infos, root, info, tmp_path
 ):
@@ -215,7 +203,7 @@ def test_full_disk_leaves_no_prediction(
         raise OSError(28, 'No space left on device', str(path))
 
     monkeypatch.setattr(tool, 'write_png', fail)
-    monkeypatch.setattr(tool, 'draw', lambda *_: {'cameras.png': None})
+    monkeypatch.setattr(tool, 'frame_pictures', lambda _: {'cameras': None})
     with pytest.raises(OSError, match=r'cameras\.png'):
         tool.main(
             [config, weights, '--infos', str(infos), '--data-root', str(root),

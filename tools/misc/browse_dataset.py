@@ -26,7 +26,7 @@ from mmocc.utils.overrides import Overrides
 from mmocc.visualization import (
     FramePicture,
     export_frames,
-    info_surroundings,
+    info_overlays,
     show_frame,
 )
 
@@ -156,7 +156,7 @@ def read_truth(dataset: NuScenesOccDataset, index: int) -> FramePicture:
         sample,
         read_views(info, cameras),
         draw_pred=False,
-        surroundings=info_surroundings(info, dataset.data_root),
+        overlays=info_overlays(info, dataset.data_root),
     )
 
 

@@ -40,6 +40,7 @@ from mmocc.visualization.drawing import (
     below,
     beside,
     blank,
+    class_colours,
     disc,
     legend,
     polyline,
@@ -48,7 +49,6 @@ from mmocc.visualization.drawing import (
     write_labels,
 )
 from mmocc.visualization.drawing import SHIFT as SUBPIXEL
-from mmocc.visualization.voxel_view import class_colours
 
 # As a person would see them: the front row above the rear row.
 VIEWS = (

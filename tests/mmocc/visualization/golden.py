@@ -12,10 +12,11 @@ import numpy as np
 
 from mmocc.structures import FREE, OCC3D_CLASSES, OccGrid
 from mmocc.visualization import (
-    Agents,
+    AgentBoxes,
+    FrameOverlays,
     FramePicture,
+    GroundPath,
     RoadLine,
-    Surroundings,
     TextRow,
     bev_view,
     forecast_strip,
@@ -24,7 +25,6 @@ from mmocc.visualization import (
     voxel_view,
     write_png,
 )
-from mmocc.visualization import Path as GroundPath
 from mmocc.visualization.camera_panel import camera_panel
 from mmocc.visualization.road_lines import CROSSING, DIVIDER, EDGE
 
@@ -53,11 +53,11 @@ def street(shift: int = 0) -> np.ndarray:
     return semantics
 
 
-def agents() -> Agents:
+def agents() -> AgentBoxes:
     """The car of :func:`street`, and one to the right."""
     boxes = [[10.4, 2.8, 1.0, 4.6, 2.2, 1.6, 0.0], [4, -6, 1, 4, 2, 1.5, 1.2]]
     futures = [np.array([[12.0, 2.8], [14.0, 2.8]]), np.zeros((0, 2))]
-    return Agents(np.array(boxes), np.array([CAR, CAR]), futures)
+    return AgentBoxes(np.array(boxes), np.array([CAR, CAR]), futures)
 
 
 def road() -> list[RoadLine]:
@@ -138,7 +138,7 @@ def page() -> np.ndarray:
         gt_occ=street(),
         pred_trajs=PLAN[None],
         gt_trajs=PLAN * (1, 0.5),
-        surroundings=Surroundings(agents(), road()),
+        overlays=FrameOverlays(agents(), road()),
         rows=[TextRow('Meta-action', 'Maintain speed; Go Straight', True)],
     )
     whole = frame_panel(frame, 900, GRID)

@@ -1,9 +1,9 @@
-"""Agents and anchors from above."""
+"""AgentBoxes and anchors from above."""
 
 import numpy as np
 
 from mmocc.structures import OCC3D_CLASSES, OCC3D_PALETTE
-from mmocc.visualization import Agents, plan_bev
+from mmocc.visualization import AgentBoxes, plan_bev
 from mmocc.visualization.bev_axes import plan_axes
 from mmocc.visualization.bev_layers import ANCHOR, draw_agents, draw_anchors
 from mmocc.visualization.drawing import PAPER, blank
@@ -13,7 +13,7 @@ AXES = plan_axes([], 400)
 
 
 def one_car(x, y, future=()):
-    return Agents(
+    return AgentBoxes(
         np.array([[x, y, 1.0, 4, 2, 1.5, 0]]),
         np.array([CAR]),
         [np.array(future, dtype=float).reshape(-1, 2)],

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from mmocc.structures import CAMERAS
-from mmocc.visualization import Path, camera_panel
+from mmocc.visualization import GroundPath, camera_panel
 from mmocc.visualization.camera_panel import (
     PATH_REACH,
     PATH_SPACING,
     TILE_GAP,
-    _ribbon,
+    _path_edges,
     draw_path,
     project,
 )
@@ -38,7 +38,7 @@ def test_ground_points_project_by_hand():
 
 def test_path_lands_on_its_pixels():
     image = np.zeros((180, 320, 3), dtype=np.uint8)
-    draw_path(image, Path(STRAIGHT, RED, 1.0), CAM2IMG, CAM2EGO)
+    draw_path(image, GroundPath(STRAIGHT, RED, 1.0), CAM2IMG, CAM2EGO)
     # At 5 m the ribbon is 20 pixels wide around (160, 120).
     row = image[120, :, 0]
     assert np.nonzero(row)[0].min() == pytest.approx(150, abs=1)
@@ -49,7 +49,7 @@ def test_path_lands_on_its_pixels():
 def test_left_turn_bends_to_the_left():
     image = np.zeros((180, 320, 3), dtype=np.uint8)
     turn = STRAIGHT + np.array([0, 1]) * STRAIGHT[:, :1] ** 2 / 20
-    draw_path(image, Path(turn, RED, 1.0), CAM2IMG, CAM2EGO)
+    draw_path(image, GroundPath(turn, RED, 1.0), CAM2IMG, CAM2EGO)
     far = np.nonzero(image[106, :, 0])[0].mean()
     near = np.nonzero(image[140, :, 0])[0].mean()
     assert far < near < 165
@@ -60,7 +60,7 @@ def test_left_turn_bends_to_the_left():
 )
 def test_path_behind_or_nowhere_draws_nothing(points):
     image = np.full((180, 320, 3), 7, dtype=np.uint8)
-    draw_path(image, Path(points, RED, 1.0), CAM2IMG, CAM2EGO)
+    draw_path(image, GroundPath(points, RED, 1.0), CAM2IMG, CAM2EGO)
     assert (image == 7).all()
 
 
@@ -123,7 +123,7 @@ def test_path_is_scaled_with_the_picture():
     panel = camera_panel(
         images,
         ['one'],
-        [Path(STRAIGHT, RED, 1.0)],
+        [GroundPath(STRAIGHT, RED, 1.0)],
         CAM2IMG[None],
         CAM2EGO[None],
         width=3 * 160 + 2 * TILE_GAP,
@@ -142,7 +142,7 @@ def test_images_and_names_must_match():
 
 def test_paths_need_calibration():
     with pytest.raises(ValueError, match='cam2img and cam2ego'):
-        camera_panel(flat_images(), CAMERAS, [Path(STRAIGHT, RED, 1.0)])
+        camera_panel(flat_images(), CAMERAS, [GroundPath(STRAIGHT, RED, 1.0)])
 
 
 def test_images_of_other_shapes_are_shown_whole_and_paths_fit():
@@ -154,7 +154,7 @@ def test_images_of_other_shapes_are_shown_whole_and_paths_fit():
     panel = camera_panel(
         [wide, narrow],
         ['CAM_FRONT_LEFT', 'CAM_FRONT'],
-        [Path(STRAIGHT, RED, 1.0)],
+        [GroundPath(STRAIGHT, RED, 1.0)],
         np.stack([CAM2IMG, lens]),
         np.stack([CAM2EGO] * 2),
         width=3 * 320 + 2 * TILE_GAP,
@@ -178,13 +178,13 @@ def test_bad_calibration_is_refused(cam2img, cam2ego, words):
     image = np.zeros((90, 160, 3), dtype=np.uint8)
     with pytest.raises(ValueError, match=words):
         camera_panel(
-            [image], ['CAM_FRONT'], [Path(STRAIGHT, RED, 1.0)],
+            [image], ['CAM_FRONT'], [GroundPath(STRAIGHT, RED, 1.0)],
             cam2img, cam2ego,
         )  # fmt: skip
 
 
 def test_a_path_that_has_gone_astray_is_painted_as_far_as_one_can_see():
-    edges = _ribbon(Path(np.array([[3e5, 4e5]]), RED, 1.0))
+    edges = _path_edges(GroundPath(np.array([[3e5, 4e5]]), RED, 1.0))
     assert len(edges) == PATH_REACH / PATH_SPACING + 1
     # 200 m along 3 : 4.
     np.testing.assert_allclose(

@@ -12,14 +12,15 @@ from mmengine.structures import BaseDataElement
 
 from mmocc.structures import CAMERAS, DrivingQA, OccDataSample, OccGrid
 from mmocc.visualization import (
+    AgentBoxes,
+    FrameOverlays,
     FramePicture,
-    Surroundings,
     TextRow,
     frame_panel,
     info_agents,
 )
 from mmocc.visualization.drawing import PLAN, TRUTH
-from mmocc.visualization.frame_panel import MARGIN
+from mmocc.visualization.frame_panel import MARGIN, _camera_legend
 
 GRID = OccGrid((-8.0, -8.0, -1.0, 8.0, 8.0, 2.2), (0.4, 0.4, 0.4))
 
@@ -225,10 +226,24 @@ def test_true_forecast_stands_in_as_far_as_it_is_known(sample):
 
 def test_boxes_are_truth(sample):
     agents = info_agents({})
-    around = Surroundings(agents=agents)
-    frame = FramePicture.from_sample(sample, surroundings=around)
-    assert frame.surroundings.agents is agents
+    around = FrameOverlays(agents=agents)
+    frame = FramePicture.from_sample(sample, overlays=around)
+    assert frame.overlays.agents is agents
+    frame = FramePicture.from_sample(sample, draw_gt=False, overlays=around)
+    assert frame.overlays.agents is None
+
+
+def test_the_camera_legend_names_each_class_of_a_box_once(sample):
+    car, pedestrian, unknown = 4, 7, -1
+    labels = np.array([pedestrian, car, unknown, car])
+    agents = AgentBoxes(np.zeros((4, 7)), labels, [np.zeros((0, 2))] * 4)
     frame = FramePicture.from_sample(
-        sample, draw_gt=False, surroundings=around
+        sample, overlays=FrameOverlays(agents=agents)
     )
-    assert frame.surroundings.agents is None
+    assert [name for name, _ in _camera_legend(frame)] == [
+        'planned',
+        'driven',
+        'car',
+        'pedestrian',
+    ]
+    assert _camera_legend(FramePicture('bare')) == []

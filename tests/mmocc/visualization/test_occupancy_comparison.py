@@ -11,8 +11,8 @@ from mmocc.visualization.occupancy_comparison import (
     OUTCOMES,
     RIGHT,
     WRONG_CLASS,
+    compare_voxels,
     occupancy_comparison,
-    outcome,
 )
 
 CAR, TRUCK, ROAD, FREE = 4, 10, 11, 17
@@ -23,7 +23,7 @@ def test_each_pair_has_its_outcome():
     truth = np.array([CAR, CAR, CAR, FREE, FREE, 255, CAR])
     pred = np.array([CAR, TRUCK, FREE, CAR, FREE, CAR, TRUCK])
     mask = np.array([1, 1, 1, 1, 1, 1, 0])
-    assert outcome(pred, truth, mask).tolist() == [
+    assert compare_voxels(pred, truth, mask).tolist() == [
         RIGHT,
         WRONG_CLASS,
         MISSED,

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from mmocc.structures import OccGrid
-from mmocc.visualization import Agents, FramePicture, Surroundings, show_frame
+from mmocc.visualization import (
+    AgentBoxes,
+    FrameOverlays,
+    FramePicture,
+    show_frame,
+)
 
 GRID = OccGrid((0, 0, 0, 4, 4, 4), (1, 1, 1))
 
@@ -19,8 +24,8 @@ def frame():
         title='a frame',
         gt_occ=semantics,
         gt_trajs=np.ones((6, 2)),
-        surroundings=Surroundings(
-            Agents(np.ones((1, 7)), np.array([4]), [np.zeros((0, 2))])
+        overlays=FrameOverlays(
+            AgentBoxes(np.ones((1, 7)), np.array([4]), [np.zeros((0, 2))])
         ),
     )
 

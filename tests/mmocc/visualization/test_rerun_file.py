@@ -7,10 +7,10 @@ import pytest
 
 from mmocc.structures import OccGrid
 from mmocc.visualization import (
-    Agents,
+    AgentBoxes,
+    FrameOverlays,
     FramePicture,
     RoadLine,
-    Surroundings,
     open_rrd,
 )
 from mmocc.visualization.road_lines import EDGE
@@ -29,8 +29,8 @@ def make_frame(step):
         cam2ego=np.eye(4)[None],
         pred_occ=semantics,
         pred_trajs=np.ones((2, 6, 2)),
-        surroundings=Surroundings(
-            Agents(np.ones((1, 7)), np.array([4]), [np.zeros((0, 2))]),
+        overlays=FrameOverlays(
+            AgentBoxes(np.ones((1, 7)), np.array([4]), [np.zeros((0, 2))]),
             [RoadLine(EDGE, np.ones((2, 2)))],
         ),
     )

@@ -16,8 +16,8 @@ from mmocc.projects.SyntheticNuScenes.synthetic.presets import PRESETS
 from mmocc.projects.SyntheticNuScenes.synthetic.render import make_look, render
 from mmocc.projects.SyntheticNuScenes.synthetic.stage import freeze, set_stage
 from mmocc.structures import FREE, OCC3D_CLASSES
-from mmocc.visualization import Agents, Path
-from mmocc.visualization.agents import draw_boxes
+from mmocc.visualization import AgentBoxes, GroundPath
+from mmocc.visualization.agent_boxes import draw_boxes
 from mmocc.visualization.camera_panel import draw_path
 from mmocc.visualization.camera_voxels import first_voxels
 from mmocc.visualization.projection import project
@@ -76,12 +76,12 @@ class World:
         pose = np.linalg.inv(self.instant.ego2global)
         return points @ pose[:3, :3].T + pose[:3, 3]
 
-    def _agents(self) -> Agents:
+    def _agents(self) -> AgentBoxes:
         boxes = self.instant.boxes
         centres = self.to_ego(np.stack([box.centre for box in boxes]))
         sizes = np.array([box.size for box in boxes])
         yaws = np.array([box.yaw for box in boxes]) - self.instant.pose[2]
-        return Agents(
+        return AgentBoxes(
             np.concatenate([centres, sizes, yaws[:, None]], axis=1),
             np.array([occ_label(box.category) for box in boxes]),
             [np.zeros((0, 2))] * len(boxes),
@@ -141,7 +141,7 @@ def test_drawn_edges_surround_the_object(world):
         key=lambda seen: seen[2].sum(),
     )
     image = np.zeros((*SIZE[::-1], 3), dtype=np.uint8)
-    one = Agents(
+    one = AgentBoxes(
         world.agents.boxes[[index]],
         world.agents.labels[[index]],
         [np.zeros((0, 2))],
@@ -190,7 +190,7 @@ def test_voxels_of_agents_cover_the_pixels_of_agents(world):
 def test_path_lies_on_the_road_that_the_camera_shows(world):
     image = np.zeros((*SIZE[::-1], 3), dtype=np.uint8)
     lens, pose = calibration('CAM_FRONT')
-    draw_path(image, Path(world.path, GREEN, 1.0), lens, pose)
+    draw_path(image, GroundPath(world.path, GREEN, 1.0), lens, pose)
     painted = image[..., 1] > 64
     assert painted.sum() > 100
     assert (world.ids['CAM_FRONT'][painted] == ROAD).mean() > 0.9

@@ -5,6 +5,7 @@ import pytest
 
 from mmocc.structures import OCC3D_PALETTE, OccGrid
 from mmocc.visualization import voxel_view
+from mmocc.visualization.projection import project
 from mmocc.visualization.voxel_view import (
     EGO_AHEAD,
     EGO_SIZE,
@@ -31,7 +32,7 @@ def semantics_with(*blocks):
 
 
 def pixel_of(picture, x, y, z):
-    column, row = np.rint(CAMERA.project(np.array([x, y, z]))).astype(int)
+    column, row = np.rint(project(np.array([x, y, z]), *CAMERA)[0]).astype(int)
     return tuple(int(value) for value in picture[row, column])
 
 
@@ -43,19 +44,18 @@ def test_whole_grid_is_in_the_picture():
     x, y, z = np.meshgrid(
         *np.stack([GRID.minimum, GRID.maximum]).T, indexing='ij'
     )
-    pixels = CAMERA.project(np.stack([x, y, z], axis=-1))
+    pixels, _ = project(np.stack([x, y, z], axis=-1), *CAMERA)
     assert (pixels >= -1e-6).all()
     assert (pixels <= np.array([WIDTH, HEIGHT]) + 1e-6).all()
 
 
 def test_left_is_left_and_far_is_up():
-    left, right, far, near = CAMERA.project(
-        np.array([[0, 20, 0], [0, -20, 0], [30, 0, 0], [-30, 0, 0]])
-    )
+    points = np.array([[0, 20, 0], [0, -20, 0], [30, 0, 0], [-30, 0, 0]])
+    left, right, far, near = project(points, *CAMERA)[0]
     assert left[0] < WIDTH / 2 < right[0]
     assert left[0] + right[0] == pytest.approx(WIDTH)
     assert far[1] < near[1]
-    high, low = CAMERA.project(np.array([[0, 0, 5], [0, 0, 0]]))
+    high, low = project(np.array([[0, 0, 5], [0, 0, 0]]), *CAMERA)[0]
     assert high[1] < low[1]
 
 
@@ -160,9 +160,8 @@ def test_other_grids_are_framed_too():
     occupied[2:5, 15:19, 1] = True
     colours = np.full((occupied.sum(), 3), (200, 30, 30))
     picture = draw_voxels(occupied, colours, 300, 200, grid)
-    column, row = chase_camera(grid, 300, 200).project(
-        np.array([-5.2, 5.6, 0.6])
-    )
+    camera = chase_camera(grid, 300, 200)
+    column, row = project(np.array([-5.2, 5.6, 0.6]), *camera)[0]
     assert picture[round(row), round(column)].tolist()[1] < 60
 
 

@@ -10,7 +10,7 @@ from benchmarks.evaluation import street_scene, timed
 from mmocc.structures import CAMERAS, FREE
 from mmocc.visualization import (
     FramePicture,
-    Path,
+    GroundPath,
     bev_view,
     camera_panel,
     frame_panel,
@@ -76,7 +76,7 @@ def rendering(args: argparse.Namespace) -> dict:
             ),
             'six cameras with the plan': timed(
                 lambda: camera_panel(
-                    *cameras, [Path(plans[0], PLAN, 1.2)], *calibration
+                    *cameras, [GroundPath(plans[0], PLAN, 1.2)], *calibration
                 ),
                 [()],
                 args.repeats,

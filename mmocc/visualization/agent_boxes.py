@@ -1,4 +1,4 @@
-"""Boxes of agents, in the ego frame and in camera images."""
+"""Boxes of road users in the ego frame and in camera images."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from mmocc.visualization.projection import NEAR, project
 FAR_BOX = 30.0
 NEAR_THICKNESS, FAR_THICKNESS = 2, 1
 
-# Corners of a box from -1 to 1: the four of the floor, then those above; the
-# first two are the front ones.
+# Corners of a box from -1 to 1: the four of the floor, then those above them.
+# The first two of either are the front corners.
 _CORNERS = np.array(
     [
         [x, y, z]
@@ -27,19 +27,19 @@ _EDGES = (
     *((4, 5), (5, 6), (6, 7), (7, 4)),
     *((0, 4), (1, 5), (2, 6), (3, 7)),
 )
-# A cross on the front face shows where the agent looks.
+# A cross on the front face shows the heading.
 _FRONT = ((0, 5), (1, 4))
 
 
-class Agents(NamedTuple):
-    """Everybody around the car at one moment.
+class AgentBoxes(NamedTuple):
+    """Ground-truth boxes of the road users of one frame.
 
     Attributes:
-        boxes (np.ndarray): (N, 7) in the ego frame: x, y, z of the middle,
+        boxes (np.ndarray): (N, 7) in the ego frame: x, y, z of the centre,
             length, width, height in metres, yaw in radians.
-        labels (np.ndarray): (N,) Occ3D ids; -1 is a class without one.
-        futures (list[np.ndarray]): N times (T, 2), positions to come that
-            are known, in the ego frame of now. May be empty arrays.
+        labels (np.ndarray): (N,) Occ3D ids; -1 for classes without one.
+        futures (list[np.ndarray]): N arrays (T, 2) of the known future
+            positions in the current ego frame; T may be 0.
     """
 
     boxes: np.ndarray
@@ -48,8 +48,8 @@ class Agents(NamedTuple):
 
     @property
     def corners(self) -> np.ndarray:
-        """(N, 8, 3) metres: the floor (front left, front right, rear right,
-        rear left), then the roof."""
+        """Corners (N, 8, 3) in metres: the floor (front left, front right,
+        rear right, rear left), then the roof."""
         local = _CORNERS * self.boxes[:, None, 3:6] / 2
         cos, sin = np.cos(self.boxes[:, 6:]), np.sin(self.boxes[:, 6:])
         x, y = local[..., 0], local[..., 1]
@@ -59,24 +59,24 @@ class Agents(NamedTuple):
         return turned + self.boxes[:, None, :3]
 
     def colour(self, index: int) -> Colour:
-        """RGB of an agent's class."""
+        """Return the palette colour of an agent's class, RGB."""
         label = int(self.labels[index])
         return OCC3D_PALETTE[label] if 0 <= label < FREE else INK
 
 
 def info_agents(
     info: Mapping, occ3d_ids: Mapping[int, int] | None = None
-) -> Agents:
-    """Read the boxes of a frame of an info file.
+) -> AgentBoxes:
+    """Read the boxes of a frame and transform them into the ego frame.
 
-    Boxes that mmdet3d calls invalid are left out.
+    Boxes whose ``bbox_3d_isvalid`` is False are left out.
 
     Args:
-        info (Mapping): ``instances`` with boxes in the LiDAR frame, and
-            ``lidar_points.lidar2ego``. A frame without boxes has no agents.
-        occ3d_ids (Mapping[int, int], optional): From the labels of the file
-            to Occ3D ids. Defaults to None: they are Occ3D's, as in items of
-            ``NuScenesOccDataset``.
+        info (Mapping): Element of an info file with ``instances``, whose
+            boxes are in the LiDAR frame, and ``lidar_points.lidar2ego``.
+        occ3d_ids (Mapping[int, int], optional): Occ3D ids by the labels of
+            the file. Defaults to None: the labels are Occ3D ids, as in items
+            of ``NuScenesOccDataset``.
 
     Raises:
         ValueError: If a box or the pose of the LiDAR is not finite.
@@ -107,7 +107,7 @@ def info_agents(
     labels = [each['bbox_label_3d'] for each in instances]
     if occ3d_ids is not None:
         labels = [occ3d_ids.get(label, -1) for label in labels]
-    return Agents(
+    return AgentBoxes(
         boxes,
         np.array(labels, dtype=int),
         [_known_future(each) for each in instances],
@@ -115,7 +115,7 @@ def info_agents(
 
 
 def _known_future(instance: Mapping) -> np.ndarray:
-    """(T, 2) of an instance."""
+    """Return the known future positions (T, 2) of an instance."""
     if 'fut_box' not in instance:
         return np.zeros((0, 2))
     known = np.asarray(instance['fut_mask'], dtype=bool)
@@ -124,19 +124,19 @@ def _known_future(instance: Mapping) -> np.ndarray:
 
 def draw_boxes(
     image: np.ndarray,
-    agents: Agents,
+    agents: AgentBoxes,
     cam2img: np.ndarray,
     cam2ego: np.ndarray,
 ) -> None:
-    """Draw the edges of boxes, far ones first, in place.
+    """Draw the edges of boxes over a camera image, far ones first, in place.
 
-    A cross marks the front face. Edges are cut at the image plane.
+    A cross marks the front face. Edges are clipped at the image plane.
 
     Args:
         image (np.ndarray): (H, W, 3) uint8 RGB.
-        agents (Agents): Of the frame.
-        cam2img (np.ndarray): (3, 3) in pixels of ``image``.
-        cam2ego (np.ndarray): (4, 4).
+        agents (AgentBoxes): Boxes of the frame.
+        cam2img (np.ndarray): (3, 3) intrinsics in pixels of ``image``.
+        cam2ego (np.ndarray): (4, 4) pose of the camera.
     """
     corners = agents.corners  # (N, 8, 3)
     middle = agents.boxes[:, :3] - cam2ego[:3, 3]
@@ -148,7 +148,7 @@ def draw_boxes(
                 image,
                 corners[index, [first, last]],
                 agents.colour(index),
-                # The cross is thin whatever the distance.
+                # The cross is thin at any distance.
                 FAR_THICKNESS if (first, last) in _FRONT else thickness,
                 cam2img,
                 cam2ego,
@@ -163,7 +163,7 @@ def _draw_edge(
     cam2img: np.ndarray,
     cam2ego: np.ndarray,
 ) -> None:
-    """Draw what lies before the camera of a segment (2, 3) in metres."""
+    """Draw the part of a segment (2, 3) that lies before the camera."""
     depth = (ends - cam2ego[:3, 3]) @ cam2ego[:3, 2]
     if (depth < NEAR).all():
         return

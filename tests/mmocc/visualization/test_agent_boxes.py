@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmocc.structures import OCC3D_CLASSES, OCC3D_PALETTE
-from mmocc.visualization.agents import Agents, draw_boxes, info_agents
+from mmocc.visualization.agent_boxes import AgentBoxes, draw_boxes, info_agents
 
 CAR = OCC3D_CLASSES.index('car')
 # 1.5 m above the ego origin, looking forward.
@@ -32,7 +32,7 @@ def make_info(**changes):
 
 
 def one_box(*box):
-    return Agents(
+    return AgentBoxes(
         np.array([box], dtype=float), np.array([CAR]), [np.zeros((0, 2))]
     )
 
