@@ -2,13 +2,19 @@
 
 import os.path as osp
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from mmdet3d.datasets import NuScenesDataset
 from mmengine.logging import MMLogger
 
 from mmocc.datasets.sample_error import sample_error
-from mmocc.infos import load_info_file
+from mmocc.infos import (
+    Frame,
+    InfoFileError,
+    find_neighbours,
+    load_info_file,
+)
 from mmocc.registry import DATASETS
 from mmocc.structures import CAMERAS, OCC3D_CLASSES, OCC3D_PALETTE
 
@@ -20,13 +26,13 @@ NUSCENES_PREFIX = {
 }
 
 # What `filter_cfg = dict(require=[...])` may ask of a frame.
-REQUIREMENTS: dict[str, Callable[[dict], bool]] = {
-    'occ': lambda info: bool(info.get('occ_path')),
-    'future': lambda info: bool(all(info['ego']['fut_mask'])),
-    'meta_action': lambda info: info['meta_action'] is not None,
-    'cot': lambda info: bool(info['cot']),
-    'qa': lambda info: bool(info['qa']),
-    'text': lambda info: bool(info['cot'] or info['qa']),
+REQUIREMENTS: dict[str, Callable[[Frame], bool]] = {
+    'occ': lambda frame: bool(frame.occ_path),
+    'future': lambda frame: bool(frame.fut_mask.all()),
+    'meta_action': lambda frame: frame.meta_label is not None,
+    'cot': lambda frame: bool(frame.cot),
+    'qa': lambda frame: bool(frame.read('qa')),
+    'text': lambda frame: bool(frame.cot or frame.read('qa')),
 }
 
 
@@ -35,9 +41,9 @@ class NuScenesOccDataset(NuScenesDataset):
     """Key frames of nuScenes, or of anything with the same info file.
 
     An item holds all that the info file says about the frame, under the same
-    keys (geometry in the canonical frame, see ``OccDataSample``); transforms
-    turn it into a sample. A frame without boxes is kept, and an info file
-    without any ground truth serves for inference.
+    keys (``mmocc.infos.schema``); transforms turn it into a sample. A frame
+    without boxes is kept, and an info file without any ground truth serves
+    for inference.
 
     Boxes and voxels share Occ3D's class ids: box labels are renamed by class
     name when the file is read (a car is 4 in both).
@@ -101,6 +107,8 @@ class NuScenesOccDataset(NuScenesDataset):
         self.load_boxes = load_boxes
         self.num_history, self.num_future = num_history, num_future
         self._draw = torch.zeros(2, dtype=torch.int64)  # seed, epoch
+        # mmdet3d prints a table of boxes per class unless it is lazy; most
+        # pipelines here read no boxes, so one line does.
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -118,15 +126,25 @@ class NuScenesOccDataset(NuScenesDataset):
             indices=indices,
             metainfo=metainfo,
             serialize_data=serialize_data,
-            lazy_init=lazy_init,
+            lazy_init=True,
         )
+        if not lazy_init:
+            self.full_init()
+            MMLogger.get_current_instance().info(
+                f'{len(self)} frames of {self.ann_file}'
+            )
 
     def load_data_list(self) -> list[dict]:
         """Read the info file.
 
+        Returns:
+            list[dict]: The frames with complete paths and Occ3D's labels.
+
         Raises:
-            SampleError: If a frame lacks what every frame needs, or names a
-                class that nobody knows.
+            InfoFileError: If the file cannot be read, is of another version,
+                or a key has another type or shape than expected.
+            SampleError: If a frame lacks what every frame needs, or a box has
+                a class id that the file does not name.
         """
         content = load_info_file(self.ann_file)
         metainfo = dict(content['metainfo'])
@@ -145,7 +163,14 @@ class NuScenesOccDataset(NuScenesDataset):
         return [self.parse_data_info(info) for info in content['data_list']]
 
     def parse_data_info(self, info: dict) -> dict:
-        """Check a frame, complete its paths, rename its box labels."""
+        """Complete the paths of a frame and rename its box labels.
+
+        Args:
+            info (dict): The frame's entry of the info file; is changed.
+
+        Returns:
+            dict: The entry with ``ann_info`` where boxes are asked for.
+        """
         token = info.get('token', '(unknown)')
         for key in ('token', 'images'):
             if key not in info:
@@ -158,12 +183,15 @@ class NuScenesOccDataset(NuScenesDataset):
                 )
         # Boxes in each image: nobody here reads them, and they are large.
         info.pop('cam_instances', None)
-        info['instances'] = [
-            self._rename_labels(token, instance)
-            for instance in info.get('instances', ())
-        ]
-        if info.get('occ_path'):
-            info['occ_path'] = osp.join(self.data_root, info['occ_path'])
+        info.setdefault('instances', [])
+        frame = Frame(info)
+        info.update(
+            instances=[
+                self._rename_labels(token, box) for box in frame.instances
+            ]
+        )
+        if frame.occ_path:
+            info.update(occ_path=osp.join(self.data_root, frame.occ_path))
         return super().parse_data_info(info)
 
     def _rename_labels(self, token: str, instance: dict) -> dict:
@@ -183,21 +211,18 @@ class NuScenesOccDataset(NuScenesDataset):
             instance[key] = self._occ3d_ids[label]
         return instance
 
-    def parse_ann_info(self, info: dict) -> dict:
-        """Boxes as mmdet3d's transforms want them, if asked for."""
-        if self.load_boxes:
-            return super().parse_ann_info(info)
-        # mmdet3d prints how many boxes of each class it has seen.
-        for instance in info['instances']:
-            if instance['bbox_label_3d'] >= 0:
-                self.num_ins_per_cat[instance['bbox_label_3d']] += 1
-        return {}
+    def parse_ann_info(self, info: dict) -> dict | None:
+        """Return the boxes as mmdet3d's transforms want them, if asked for."""
+        return super().parse_ann_info(info) if self.load_boxes else {}
 
     def filter_data(self) -> list[dict]:
         """Keep the frames that have what ``filter_cfg`` requires.
 
+        Returns:
+            list[dict]: Entries in the order of the file.
+
         Raises:
-            ValueError: If a requirement is unknown, the file lacks a part
+            ValueError: If a requirement is unknown, the file lacks a key
                 altogether, or no frame is left.
         """
         required = (self.filter_cfg or {}).get('require', ())
@@ -211,13 +236,12 @@ class NuScenesOccDataset(NuScenesDataset):
             kept = [
                 info
                 for info in self.data_list
-                if all(REQUIREMENTS[name](info) for name in required)
+                if all(REQUIREMENTS[name](Frame(info)) for name in required)
             ]
-        except KeyError as error:
+        except InfoFileError as error:
             raise ValueError(
-                f'filter_cfg requires {list(required)}, but the frames of '
-                f'{self.ann_file} have no key {error}; make the file with '
-                'tools/create_data.py, or ask for less'
+                f'filter_cfg requires {list(required)} of {self.ann_file}: '
+                f'{error}, or ask for less'
             ) from error
         if not kept:
             raise ValueError(
@@ -232,28 +256,33 @@ class NuScenesOccDataset(NuScenesDataset):
             )
         return kept
 
-    def prepare_data(self, index: int) -> dict:
+    def prepare_data(self, index: int) -> Any:
         """Run the pipeline on a frame.
 
         ``results['draw']`` holds the run's seed and the epoch; random
         transforms draw from these two and the sample token alone, so what
         they do depends neither on the number of workers or processes nor on
         whether a run was interrupted.
+
+        Args:
+            index (int): Place of the frame.
+
+        Returns:
+            Any: What the last transform returns: ``inputs`` and
+            ``data_samples`` in the pipelines here.
         """
         results = self.get_data_info(index)
         results['draw'] = tuple(self._draw.tolist())
         results['box_type_3d'] = self.box_type_3d
         results['box_mode_3d'] = self.box_mode_3d
         if self.num_history:
-            results['history'] = [
-                self.get_neighbour(index, -age)
-                for age in range(1, self.num_history + 1)
-            ]
+            results['history'] = self._neighbours(
+                results, index, self.num_history, -1
+            )
         if self.num_future:
-            results['future'] = [
-                self.get_neighbour(index, step)
-                for step in range(1, self.num_future + 1)
-            ]
+            results['future'] = self._neighbours(
+                results, index, self.num_future, 1
+            )
         return self.pipeline(results)
 
     def set_epoch(self, seed: int, epoch: int) -> None:
@@ -264,34 +293,36 @@ class NuScenesOccDataset(NuScenesDataset):
 
         Args:
             seed (int): The run's seed.
-            epoch (int): From 0.
+            epoch (int): Epoch from 0.
         """
         self._draw.share_memory_()
         self._draw[0], self._draw[1] = seed, epoch
 
-    def get_neighbour(self, index: int, offset: int) -> dict | None:
-        """Find a frame of the same scene by its distance in key frames.
+    def get_neighbours(
+        self, index: int, count: int, step: int
+    ) -> list[dict | None]:
+        """Return the frames of the same scene before or after a frame.
 
         Args:
-            index (int): The frame to start from.
-            offset (int): Key frames (0.5 s each); negative for the past.
+            index (int): Place of the frame.
+            count (int): Number of key frames (0.5 s each).
+            step (int): -1 for the past, 1 for the future.
 
         Returns:
-            dict or None: The info of that frame; None beyond the ends of
-            the scene, where the frame was filtered out, and where the file
+            list[dict | None]: Infos, the nearest first; None beyond the ends
+            of the scene, where the frame was filtered out, and where the file
             does not tell scenes apart.
         """
-        here = self.get_data_info(index)
-        if offset == 0:
-            return here
-        if 'scene_token' not in here:
-            return None
-        wanted = (here['scene_token'], here['frame_idx'] + offset)
-        # Frames lie in order, so filters can only bring them closer.
-        for candidate in range(index + offset, index, 1 if offset < 0 else -1):
-            if not 0 <= candidate < len(self):
-                continue
-            info = self.get_data_info(candidate)
-            if (info['scene_token'], info['frame_idx']) == wanted:
-                return info
-        return None
+        return self._neighbours(self.get_data_info(index), index, count, step)
+
+    def _neighbours(
+        self, here: dict, index: int, count: int, step: int
+    ) -> list[dict | None]:
+        # Frames lie in order, so filters can only bring neighbours closer.
+        places = range(index + step, index + step * (count + 1), step)
+        candidates = (
+            self.get_data_info(place)
+            for place in places
+            if 0 <= place < len(self)
+        )
+        return find_neighbours(here, candidates, count, step)

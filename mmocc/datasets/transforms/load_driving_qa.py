@@ -1,4 +1,4 @@
-"""Questions about a frame, and their answers."""
+"""Load the questions about a frame and their answers."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,10 @@ from mmcv.transforms import BaseTransform
 
 from mmocc.datasets.sample_error import sample_error
 from mmocc.datasets.transforms.frame_rng import frame_rng
+from mmocc.infos import Frame
+from mmocc.infos.frame import as_questions
 from mmocc.registry import TRANSFORMS
-from mmocc.structures import DrivingQA, MetaAction
+from mmocc.structures import DrivingQA
 from mmocc.structures.meta_action import ACTION_MARKER
 from mmocc.structures.prompts import meta_action_question
 
@@ -17,7 +19,7 @@ ANSWER_STYLES = ('cot', 'action')
 
 @TRANSFORMS.register_module()
 class LoadDrivingQA(BaseTransform):
-    """Choose the questions that a frame is asked.
+    """Choose questions about a frame, with their answers where known.
 
     The meta-action question comes first. Its prompt holds past meta-actions
     only (``his_meta_actions``, labelled from poses up to the frame).
@@ -83,21 +85,17 @@ class LoadDrivingQA(BaseTransform):
         return results
 
     def _meta_action(self, results: dict) -> DrivingQA:
-        history = [
-            MetaAction(action['speed'], action['direction'])
-            for action in self._get(results, 'his_meta_actions')
-        ]
-        if self.answer_style == 'cot':
-            answer = results.get('cot', '')
-        else:
-            label = results.get('meta_action')
-            answer = (
-                f'{ACTION_MARKER} '
-                f'{MetaAction(label["speed"], label["direction"])}'
-                if label
-                else ''
-            )
-        return DrivingQA(meta_action_question(history), answer, 'meta_action')
+        frame = Frame(results)
+        self._get(results, 'his_meta_actions')
+        answer = ''
+        if self.answer_style == 'cot' and 'cot' in frame:
+            answer = frame.cot
+        elif self.answer_style == 'action' and 'meta_action' in frame:
+            action = frame.meta_action
+            answer = f'{ACTION_MARKER} {action}' if action else ''
+        return DrivingQA(
+            meta_action_question(frame.his_meta_actions), answer, 'meta_action'
+        )
 
     def _draw(self, results: dict, key: str, task: str) -> list[DrivingQA]:
         entries = self._get(results, key)
@@ -105,16 +103,7 @@ class LoadDrivingQA(BaseTransform):
             rng = frame_rng(results, f'questions/{task}')
             chosen = rng.permutation(len(entries))[: self.max_questions]
             entries = [entries[i] for i in chosen]
-        return [
-            DrivingQA(
-                entry['question'],
-                str(entry['answer']),
-                task,
-                entry.get('template_type', ''),
-                int(entry.get('num_hop', -1)),
-            )
-            for entry in entries
-        ]
+        return list(as_questions(entries, task))
 
     @staticmethod
     def _get(results: dict, key: str) -> Sequence[dict]:

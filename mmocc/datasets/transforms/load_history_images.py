@@ -3,6 +3,7 @@
 import numpy as np
 
 from mmocc.datasets.transforms.load_surround_images import LoadSurroundImages
+from mmocc.infos import Frame
 from mmocc.registry import TRANSFORMS
 
 # Separates a camera's name from how many key frames ago it fired.
@@ -64,8 +65,7 @@ class LoadHistoryImages(LoadSurroundImages):
         return results
 
     def _lidar2global(self, frame: dict) -> np.ndarray:
-        """Pose of the LiDAR at the key frame, (4, 4) metres."""
+        """Return the LiDAR's pose at the key frame, (4, 4) metres."""
         token = frame['token']
         pose = self._matrix(token, 'the car', frame, 'ego2global', 4)
-        lidar2ego = frame.get('lidar_points', {}).get('lidar2ego', np.eye(4))
-        return pose @ np.asarray(lidar2ego, dtype=np.float64)
+        return pose @ Frame(frame).lidar2ego

@@ -1,4 +1,4 @@
-"""Meta-action labels."""
+"""Load meta-action labels."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform

@@ -118,14 +118,16 @@ def test_neighbours_stay_in_their_scene(tmp_path):
     ]
     dataset = write_infos(tmp_path, infos)
     for index, info in enumerate(infos):
-        for offset in range(-4, 5):
-            wanted = info['frame_idx'] + offset
-            found = dataset.get_neighbour(index, offset)
-            if 0 <= wanted < 4:
-                assert found['scene_token'] == info['scene_token']
-                assert found['frame_idx'] == wanted
-            else:
-                assert found is None
+        for step in (-1, 1):
+            neighbours = dataset.get_neighbours(index, 4, step)
+            assert len(neighbours) == 4
+            for distance, found in enumerate(neighbours, start=1):
+                wanted = info['frame_idx'] + step * distance
+                if 0 <= wanted < 4:
+                    assert found['scene_token'] == info['scene_token']
+                    assert found['frame_idx'] == wanted
+                else:
+                    assert found is None
 
 
 def test_neighbours_are_found_across_filtered_frames(tmp_path):
@@ -136,9 +138,43 @@ def test_neighbours_are_found_across_filtered_frames(tmp_path):
         'infos.pkl', str(tmp_path), filter_cfg={'require': ['cot']}
     )
     assert len(dataset) == 4
-    assert dataset.get_neighbour(1, 1) is None
-    assert dataset.get_neighbour(1, 2)['frame_idx'] == 3
-    assert dataset.get_neighbour(3, -4)['frame_idx'] == 0
+    assert [i and i['frame_idx'] for i in dataset.get_neighbours(1, 2, 1)] == [
+        None,
+        3,
+    ]
+    assert dataset.get_neighbours(3, 4, -1)[3]['frame_idx'] == 0
+
+
+def test_each_frame_is_unpacked_once_for_a_sample(tmp_path, monkeypatch):
+    infos = [
+        make_occ_info(scene, frame_idx, 6)
+        for scene in range(3)
+        for frame_idx in range(6)
+    ]
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+    dataset = NuScenesOccDataset(
+        'infos.pkl', str(tmp_path), num_history=3, num_future=2
+    )
+    unpacked = []
+    get_data_info = dataset.get_data_info
+    monkeypatch.setattr(
+        dataset,
+        'get_data_info',
+        lambda place: unpacked.append(place) or get_data_info(place),
+    )
+    for index in range(len(dataset)):
+        unpacked.clear()
+        results = dataset[index]
+        assert len(results['history']) == 3 and len(results['future']) == 2
+        assert len(unpacked) == len(set(unpacked)) <= 6
+
+
+def test_another_version_is_refused_when_the_data_set_is_built(tmp_path):
+    with pytest.raises(
+        InfoFileError,
+        match=r"info_version '2\.0', expected '1\.1'.*create_data\.py",
+    ):
+        write_infos(tmp_path, [make_occ_info()], info_version='2.0')
 
 
 def test_filters_keep_what_has_all_parts(tmp_path):
