@@ -1,6 +1,12 @@
 """One HTML page about a work directory."""
 
 from mmocc.report.page import build_page, find_predictions
-from mmocc.report.work_dir import Result, Run, WorkDir
+from mmocc.report.work_dir import ScoreFile, TrainingRun, WorkDir
 
-__all__ = ['Result', 'Run', 'WorkDir', 'build_page', 'find_predictions']
+__all__ = [
+    'ScoreFile',
+    'TrainingRun',
+    'WorkDir',
+    'build_page',
+    'find_predictions',
+]

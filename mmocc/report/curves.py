@@ -1,4 +1,4 @@
-"""Curves as SVG that takes the page's own colour of text."""
+"""Draw curves as SVG in the text colour of the page that shows them."""
 
 import io
 import re
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mmocc.visualization.loss_curves import Curve
 
-# Replaced by the page's colour of text, in light and in dark.
+# Replaced by the page's text colour, in light and dark mode.
 _INK = '#123456'
 _STYLE = {
     'svg.fonttype': 'none',  # text stays text
@@ -28,11 +28,13 @@ _SIZE = (5.4, 3.2)  # inches
 
 
 def loss_svg(losses: Mapping[str, Curve], title: str) -> str:
-    """Training losses as logged: mmengine takes means over its window.
+    """Draw training losses as an ``<svg>`` element.
+
+    mmengine logs means over its window.
 
     Args:
         losses (Mapping[str, Curve]): Name to iterations and values.
-        title (str): Above the curves, and for those who hear the page.
+        title (str): Title of the plot.
 
     Returns:
         str: An ``<svg>`` element.
@@ -57,8 +59,8 @@ def loss_svg(losses: Mapping[str, Curve], title: str) -> str:
     return _svg(draw, title)
 
 
-def figure_svg(curve: Curve, title: str) -> str:
-    """One figure of validation over training."""
+def metric_svg(curve: Curve, title: str) -> str:
+    """Draw a validation metric over training as an ``<svg>`` element."""
 
     def draw(axes: Axes) -> None:
         axes.plot(*curve, marker='o', markersize=4)

@@ -1,8 +1,12 @@
-"""From what a work directory holds to one page."""
+"""Render what a work directory holds as one HTML page (Jinja2)."""
 
+import base64
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from mmocc.evaluation.files import ResultFileError
 from mmocc.evaluation.metrics.prediction_files import (
@@ -11,19 +15,18 @@ from mmocc.evaluation.metrics.prediction_files import (
     PLAN_TRUTH,
     PLANS,
 )
-from mmocc.report import html
-from mmocc.report.curves import figure_svg, loss_svg
+from mmocc.report.curves import loss_svg, metric_svg
 from mmocc.report.ranked_frames import (
     FrameAlbum,
     Ranking,
     rank_occupancy,
     rank_plans,
 )
-from mmocc.report.work_dir import Result, Run, WorkDir
+from mmocc.report.work_dir import ScoreFile, TrainingRun, WorkDir
 from mmocc.utils.env import format_report, git_commit
 from mmocc.version import __version__
 
-# Figures of validation that get a curve, where they were logged.
+# Validation metrics that are drawn over training, where they were logged.
 CURVES = (
     'occ/mIoU',
     'occ/IoU',
@@ -34,144 +37,59 @@ CURVES = (
     'qa/overall',
 )
 # A curve needs that many points.
-_FEW = 2
+_MIN_POINTS = 2
 
 
 def build_page(
     work: WorkDir,
     predictions: Sequence[Path],
-    baselines: Sequence[Result] = (),
+    baselines: Sequence[ScoreFile] = (),
     frames: int = 3,
 ) -> str:
-    """One self-contained HTML page.
+    """Render a self-contained HTML page about a work directory.
 
     Args:
-        work (WorkDir): What was found.
+        work (WorkDir): Runs and scores; ``work.missing`` grows by what the
+            page lacks.
         predictions (Sequence[Path]): Folders with files of
             ``PredictionFiles``.
-        baselines (Sequence[Result]): Further columns of the tables.
+        baselines (Sequence[ScoreFile]): Further columns of the score tables.
             Defaults to ().
-        frames (int): How many of the best and of the worst frames get a
-            picture. Defaults to 3.
+        frames (int): Number of best and of worst frames with a picture.
+            Defaults to 3.
 
     Returns:
-        str: The page.
+        str: HTML without references to other files.
     """
-    sections = [
-        ('runs', 'Runs', _runs(work)),
-        ('curves', 'Curves', _curves(work)),
-        ('scores', 'Scores', _scores(work, baselines)),
-        ('frames', 'Best and worst', _frames(work, predictions, frames)),
-        ('environment', 'Environment', _environment(work)),
-        ('configs', 'Configs', _configs(work)),
-    ]
-    # All parts are made before what they missed is read.
-    made = [(a, title, list(parts)) for a, title, parts in sections]
-    contents = [(anchor, title) for anchor, title, _ in made]
-    if work.missing:
-        contents.append(('missing', f'Missing ({len(work.missing)})'))
-        made.append(
-            ('missing', 'Missing', [html.items(work.missing, 'missing')])
-        )
-    return html.document(
-        f'Report of {work.path.resolve().name}',
-        html.links(contents),
-        *(html.section(anchor, title, *p) for anchor, title, p in made),
-        html.paragraph(
-            f'Made by mmocc {__version__}, commit {git_commit()}.', 'note'
-        ),
+    columns = _score_columns(work, baselines)
+    content = dict(
+        runs=[_run_row(run) for run in work.runs],
+        columns=columns,
+        score_groups=_score_groups(columns),
+        predictions=_rankings(work, predictions, frames),
+        environments=_environments(work),
+        configs=_names_by_text((run.config, run.name) for run in work.runs),
+        **_curves(work.runs),
     )
-
-
-def _runs(work: WorkDir) -> Iterator[str]:
-    if not work.runs:
-        yield html.paragraph('No run was found, scores alone.')
-        return
-    rows = []
-    for run in work.runs:
-        steps, values = run.losses.get('loss', ([], []))
-        rows.append(
-            [
-                run.name,
-                'training' if run.losses else 'no loss logged',
-                run.seed or '-',
-                f'{steps[-1]:.0f}' if steps else '',
-                f'{values[-1]:.4g}' if values else '',
-            ]
-        )
-    yield html.table(
-        ['run', 'kind', 'seed', 'iterations', 'last loss'], rows, text=2
+    templates = Environment(
+        loader=PackageLoader('mmocc', 'assets/report'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-
-
-def _curves(work: WorkDir) -> Iterator[str]:
-    trained = [run for run in work.runs if run.losses]
-    if not trained:
-        yield html.paragraph('No run here has logged a loss.')
-        return
-    yield html.side_by_side([loss_svg(r.losses, r.name) for r in trained])
-    validated = [
-        figure_svg(run.figures[name], f'{name}, {run.name}')
-        for run in trained
-        for name in CURVES
-        if len(run.figures.get(name, ([], []))[0]) >= _FEW
-    ]
-    if validated:
-        yield html.heading('Validation while training')
-        yield html.side_by_side(validated)
-
-
-def _scores(work: WorkDir, baselines: Sequence[Result]) -> Iterator[str]:
-    columns = [
-        *(r for r in work.results if not r.is_baseline),
-        *(_last_validation(run) for run in work.runs if run.figures),
-        *(r for r in work.results if r.is_baseline),
-        *baselines,
-    ]
-    if not columns:
-        yield html.paragraph('No scores were found.')
-        return
-    if not any(r.is_baseline for r in columns) and not baselines:
-        work.missing.append(
-            'Baselines: give --baseline NAME=FILE.json; '
-            'tools/analysis_tools/baselines.py writes one.'
-        )
-    for column in columns:
-        if column.source:
-            yield html.paragraph(f'{column.name}: {column.source}', 'note')
-    names = list(dict.fromkeys(n for c in columns for n in c.scores))
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        group, _, _ = name.rpartition('/')
-        groups.setdefault(group.partition('/')[0], []).append(name)
-    for place, (group, members) in enumerate(groups.items()):
-        table = html.table(
-            ['figure', *(column.name for column in columns)],
-            [
-                [name, *(_shown(c.scores.get(name)) for c in columns)]
-                for name in members
-            ],
-        )
-        yield html.folded(
-            f'{group or "others"} ({len(members)})', table, is_open=place == 0
-        )
-
-
-def _last_validation(run: Run) -> Result:
-    return Result(
-        f'{run.name}, last validation',
-        {name: values[-1] for name, (_, values) in run.figures.items()},
+    return templates.get_template('report.html').render(
+        name=work.path.resolve().name,
+        missing=work.missing,
+        version=__version__,
+        commit=git_commit(),
+        **content,
     )
-
-
-def _shown(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return '-'
-    return f'{value:.0f}' if value == int(value) else f'{value:.3f}'
 
 
 def find_predictions(work_dir: Path) -> list[Path]:
-    """Folders below a work directory with files of ``PredictionFiles``."""
+    """Return the folders below a work directory that hold predictions."""
     return sorted(
         {
             path.parent
@@ -181,18 +99,83 @@ def find_predictions(work_dir: Path) -> list[Path]:
     )
 
 
-def _frames(
+def _run_row(run: TrainingRun) -> list[str]:
+    steps, values = run.losses.get('loss', ([], []))
+    return [
+        run.name,
+        'training' if run.losses else 'no loss logged',
+        run.seed or '-',
+        f'{steps[-1]:.0f}' if steps else '',
+        f'{values[-1]:.4g}' if values else '',
+    ]
+
+
+def _curves(runs: Sequence[TrainingRun]) -> dict[str, list[Markup]]:
+    trained = [run for run in runs if run.losses]
+    return dict(
+        loss_curves=[Markup(loss_svg(r.losses, r.name)) for r in trained],
+        validation_curves=[
+            Markup(metric_svg(run.metrics[name], f'{name}, {run.name}'))
+            for run in trained
+            for name in CURVES
+            if len(run.metrics.get(name, ([], []))[0]) >= _MIN_POINTS
+        ],
+    )
+
+
+def _score_columns(
+    work: WorkDir, baselines: Sequence[ScoreFile]
+) -> list[ScoreFile]:
+    columns = [
+        *(r for r in work.results if not r.is_baseline),
+        *(_last_validation(run) for run in work.runs if run.metrics),
+        *(r for r in work.results if r.is_baseline),
+        *baselines,
+    ]
+    if columns and not baselines and not any(r.is_baseline for r in columns):
+        work.missing.append(
+            'Baselines: give --baseline NAME=FILE.json; '
+            'tools/analysis_tools/baselines.py writes one.'
+        )
+    return columns
+
+
+def _last_validation(run: TrainingRun) -> ScoreFile:
+    return ScoreFile(
+        f'{run.name}, last validation',
+        {name: values[-1] for name, (_, values) in run.metrics.items()},
+    )
+
+
+def _score_groups(columns: Sequence[ScoreFile]) -> dict[str, list[list[str]]]:
+    """Return table rows (name, score of each column) by task."""
+    groups: dict[str, list[list[str]]] = {}
+    for name in dict.fromkeys(n for c in columns for n in c.scores):
+        task = name.partition('/')[0] if '/' in name else ''
+        row = [name, *(_format_score(c.scores.get(name)) for c in columns)]
+        groups.setdefault(task, []).append(row)
+    return groups
+
+
+def _format_score(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return '-'
+    return f'{value:.0f}' if value == int(value) else f'{value:.3f}'
+
+
+def _rankings(
     work: WorkDir, folders: Sequence[Path], number: int
-) -> Iterator[str]:
+) -> dict[str, list[dict]]:
+    """Rank the frames of each folder of predictions by each metric."""
     if not folders:
         work.missing.append(
             'Best and worst frames: no predictions were written. tools/'
             f'test.py CONFIG CHECKPOINT --dump {work.path.name}/predictions '
             'writes them.'
         )
-        yield html.paragraph('No predictions were written.')
+    found: dict[str, list[dict]] = {}
     for folder in folders:
-        yield html.paragraph(f'Predictions of {folder.name}/.', 'note')
+        rankings = found.setdefault(folder.name, [])
         for files, rank in (
             ((OCC, OCC_TRUTH), rank_occupancy),
             ((PLANS, PLAN_TRUTH), rank_plans),
@@ -204,62 +187,52 @@ def _frames(
                 )
                 continue
             try:
-                yield from _ranking(
-                    rank(folder), FrameAlbum(folder, work.path), number
-                )
+                album = FrameAlbum(folder, work.path)
+                rankings.append(_pictures(rank(folder), album, number))
             except ResultFileError as error:
                 work.missing.append(f'Ranking of {folder.name}/: {error}')
+    return found
 
 
-def _ranking(
-    ranking: Ranking, album: FrameAlbum, number: int
-) -> Iterator[str]:
-    yield html.heading(ranking.title[0].upper() + ranking.title[1:])
+def _pictures(ranking: Ranking, album: FrameAlbum, number: int) -> dict:
     note = f'{len(ranking.scores)} frames'
     if ranking.left_out:
         note += f', {ranking.left_out} without anything to measure'
-    yield html.paragraph(note + '.', 'note')
-    for title, scores in zip(
-        ('Best', 'Worst'), ranking.ends(number), strict=True
-    ):
-        for place, score in enumerate(scores, start=1):
-            yield html.photograph(
-                album.picture(score.token),
-                f'{title} {place}: {score.value:.2f}, '
+    best, worst = ranking.ends(number)
+    return dict(
+        title=ranking.title[0].upper() + ranking.title[1:],
+        note=f'{note}.',
+        pictures=[
+            dict(
+                data=base64.b64encode(album.picture(score.token)).decode(),
+                caption=f'{end} {place}: {score.value:.2f}, '
                 f'{album.title(score.token)}',
             )
+            for end, scores in (('Best', best), ('Worst', worst))
+            for place, score in enumerate(scores, start=1)
+        ],
+    )
 
 
-def _environment(work: WorkDir) -> Iterator[str]:
-    found: dict[str, list[str]] = {}
-    for result in work.results:
-        if result.environment:
-            text = format_report(result.environment)
-            found.setdefault(text, []).append(result.name)
-    if not found:
+def _environments(work: WorkDir) -> dict[str, list[str]]:
+    measured = [result for result in work.results if result.environment]
+    if not measured:
         work.missing.append(
             'Commit and package versions: files of tools/test.py --out hold '
             'them, and there is none.'
         )
-    for run in work.runs:
-        if run.environment:
-            found.setdefault(run.environment, []).append(run.name)
-    yield from _same_texts(found, 'Nothing was logged.')
+    return _names_by_text(
+        [
+            *((format_report(r.environment), r.name) for r in measured),
+            *((run.environment, run.name) for run in work.runs),
+        ]
+    )
 
 
-def _configs(work: WorkDir) -> Iterator[str]:
+def _names_by_text(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Group names by their text, so that equal texts are shown once."""
     found: dict[str, list[str]] = {}
-    for run in work.runs:
-        if run.config:
-            found.setdefault(run.config, []).append(run.name)
-    yield from _same_texts(found, 'No config was kept.')
-
-
-def _same_texts(
-    found: Mapping[str, Sequence[str]], otherwise: str
-) -> Iterator[str]:
-    """Each text once, under the names of all that have it."""
-    if not found:
-        yield html.paragraph(otherwise)
-    for text, names in found.items():
-        yield html.folded(', '.join(names), html.verbatim(text))
+    for text, name in pairs:
+        if text:
+            found.setdefault(text, []).append(name)
+    return found

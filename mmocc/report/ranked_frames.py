@@ -1,4 +1,4 @@
-"""The best and the worst frames of a test, with pictures."""
+"""Rank the frames of a test by a metric, and draw the best and worst."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ PICTURE_WIDTH = 1000  # pixels
 _JPEG_QUALITY = 80
 
 
-class Score(NamedTuple):
-    """One frame under one figure.
+class FrameScore(NamedTuple):
+    """Value of a metric for one frame.
 
     Attributes:
-        token (str): Of the frame.
-        value (float): Of the figure.
-        row (int): Of the frame in the file of predictions.
-        truth_row (int): In the file of ground truth.
+        token (str): Sample token.
+        value (float): Value of the metric.
+        row (int): Row of the frame in the file of predictions.
+        truth_row (int): Its row in the file of ground truth.
     """
 
     token: str
@@ -52,27 +52,27 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Ranking:
-    """All frames of a test under one figure.
+    """All frames of a test, sorted by a metric.
 
     Attributes:
-        title (str): The figure, with its unit.
-        scores (Sequence[Score]): Best first.
+        title (str): Name of the metric, with its unit.
+        scores (Sequence[FrameScore]): Best first.
         left_out (int): Frames with nothing to measure.
     """
 
     title: str
-    scores: Sequence[Score]
+    scores: Sequence[FrameScore]
     left_out: int
 
-    def ends(self, number: int) -> tuple[list[Score], list[Score]]:
-        """The best and the worst, neither twice where there are few."""
+    def ends(self, number: int) -> tuple[list[FrameScore], list[FrameScore]]:
+        """Return the best and the worst frames, none of them twice."""
         best = list(self.scores[:number])
         worst = list(self.scores[::-1][:number])
         return best, [score for score in worst if score not in best]
 
 
 def rank_occupancy(folder: Path) -> Ranking:
-    """Frames by mIoU of the classes that are there, in the camera mask.
+    """Rank frames by mIoU of the classes present, in the camera mask.
 
     Args:
         folder (Path): With ``occ.npz`` and ``occ_truth.npz``.
@@ -86,12 +86,12 @@ def rank_occupancy(folder: Path) -> Ranking:
         NpzFile(folder / OCC_TRUTH) as truth,
     ):
         joined = Joined(pred, truth, SEMANTICS)
-        said, true = pred.frames(SEMANTICS), truth.frames(SEMANTICS)
+        pred_occ, gt_occ = pred.frames(SEMANTICS), truth.frames(SEMANTICS)
         masks = truth.frames(MASK) if MASK in truth else None
         for place, row in enumerate(joined.places):
             mask = None if masks is None else masks[place]
             try:
-                histogram = occ_histogram(said[row], true[place], mask)
+                histogram = occ_histogram(pred_occ[row], gt_occ[place], mask)
             except ValueError as error:
                 raise ResultFileError(
                     folder / OCC, str(error), SEMANTICS, joined.names[place]
@@ -101,7 +101,7 @@ def rank_occupancy(folder: Path) -> Ranking:
                 left_out += 1
                 continue
             scores.append(
-                Score(joined.names[place], found['mIoU'], row, place)
+                FrameScore(joined.names[place], found['mIoU'], row, place)
             )
     scores.sort(key=lambda score: -score.value)
     where = 'all voxels' if masks is None else 'camera mask'
@@ -113,7 +113,7 @@ def rank_occupancy(folder: Path) -> Ranking:
 
 
 def rank_plans(folder: Path) -> Ranking:
-    """Frames by the mean L2 of the steps that exist.
+    """Rank frames by mean L2 error over the steps that exist.
 
     Args:
         folder (Path): With ``plans.npz`` and ``plan_truth.npz``.
@@ -134,13 +134,13 @@ def rank_plans(folder: Path) -> Ranking:
             known = np.where(sample.mask[:, None], sample.truth, 0.0)
             errors = displacement_errors(sample.plan[None], known[None])[0]
             value = float(errors[sample.mask].mean())
-            scores.append(Score(files.names[place], value, place, place))
+            scores.append(FrameScore(files.names[place], value, place, place))
     scores.sort(key=lambda score: score.value)
     return Ranking('plan, mean L2 of the known steps, m', scores, left_out)
 
 
 class FrameAlbum:
-    """Pictures of frames, from the files of a test.
+    """Draw frames from the files of a test.
 
     Args:
         folder (Path): With the files of ``PredictionFiles``; those that are
@@ -159,7 +159,7 @@ class FrameAlbum:
             }
 
     def title(self, token: str) -> str:
-        """Scene, number and token."""
+        """Return scene name, frame number and token."""
         about = self._about.get(token, {})
         parts = [about.get('scene_name', ''), token]
         if about.get('frame_idx', -1) >= 0:
@@ -167,7 +167,7 @@ class FrameAlbum:
         return ', '.join(part for part in parts if part)
 
     def picture(self, token: str) -> bytes:
-        """A JPEG of everything that is known of a frame."""
+        """Return a JPEG of all predictions and ground truth of a frame."""
         drawn = sorted(self._work_dir.rglob(f'vis/**/*{token}.png'))
         if drawn:
             image = cv2.imread(str(drawn[-1]), cv2.IMREAD_COLOR)
@@ -187,7 +187,7 @@ class FrameAlbum:
         return frame_panel(frame, PICTURE_WIDTH)
 
     def _images(self, token: str) -> tuple[list[np.ndarray], list[str]]:
-        """The camera images, where the folder that held them still does."""
+        """Read the camera images; none where their folder is gone."""
         about = self._about.get(token, {})
         names = about.get('cam_names', [])
         paths = about.get('img_paths', [])[: len(names)]
@@ -231,7 +231,7 @@ class FrameAlbum:
 
 
 def _jpeg(image: np.ndarray) -> bytes:
-    """A BGR picture, not wider than ``PICTURE_WIDTH``."""
+    """Encode a BGR picture, at most ``PICTURE_WIDTH`` wide."""
     scale = PICTURE_WIDTH / image.shape[1]
     if scale < 1:
         image = cv2.resize(

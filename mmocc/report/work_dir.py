@@ -1,32 +1,32 @@
-"""What a work directory holds: runs, their logs and configs, and scores."""
+"""Read the runs, logs, configs and scores of a work directory."""
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmocc.utils.json_files import JsonFileError, read_json
 from mmocc.visualization.loss_curves import Curve, read_scalars
 
 # Folder of a run in which mmengine keeps its scalars and its config.
 VIS_DATA = 'vis_data'
-# Name of a file of scores that belong to nobody's model (tools/demo.py).
+# Name of a file of scores that belong to no model (the demo writes one).
 BASELINES = 'baselines'
 _RULE = re.compile(r'^-{20,}$', re.MULTILINE)
 _SEED = re.compile(r'^ *seed: (.+)$', re.MULTILINE)
 # What mmengine's test loop writes beside the scores.
 _TIMES = ('data_time', 'time')
-# Characters of a log in which the environment must have come.
+# The environment stands within this many characters of a log.
 _HEAD = 20_000
 
 
 @dataclass(frozen=True)
-class Result:
+class ScoreFile:
     """Scores of one file.
 
     Attributes:
-        name (str): Of its column.
+        name (str): Header of its column.
         scores (dict[str, float]): Name to value; NaN where none was written.
         environment (dict[str, str]): Where it was measured; may be empty.
         source (str): Config and checkpoint; may be empty.
@@ -43,14 +43,14 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One start of ``tools/train.py`` or ``tools/test.py``.
 
     Attributes:
         name (str): Folder below the work directory, with its time stamp.
         folder (Path): The folder.
-        losses (dict[str, Curve]): Of training; empty where there is none.
-        figures (dict[str, Curve]): Of validation while training.
+        losses (dict[str, Curve]): Training losses; empty for a test.
+        metrics (dict[str, Curve]): Validation metrics while training.
         config (str): Full text; '' where it was not kept.
         environment (str): As mmengine logs it; '' where it was not found.
         seed (str): '' where the log does not say.
@@ -59,18 +59,18 @@ class Run:
     name: str
     folder: Path
     losses: dict[str, Curve]
-    figures: dict[str, Curve]
+    metrics: dict[str, Curve]
     config: str
     environment: str
     seed: str
 
 
 class WorkDir:
-    """Read everything that is there, and say what is not.
+    """Runs and scores below a folder, and a list of what is missing.
 
     Attributes:
-        runs (list[Run]): In order of their names.
-        results (list[Result]): Models first, baselines last.
+        runs (list[TrainingRun]): In order of their names.
+        results (list[ScoreFile]): Models first, baselines last.
         missing (list[str]): What was looked for and not found, or is broken,
             and the way out; grows while the report is made.
 
@@ -111,8 +111,8 @@ class WorkDir:
         name = path.relative_to(self.path).as_posix()
         return path.name if name == '.' else name
 
-    def _run(self, folder: Path) -> Run:
-        losses, figures = self._scalars(folder)
+    def _run(self, folder: Path) -> TrainingRun:
+        losses, metrics = self._scalars(folder)
         log = self._log(folder)
         environment = _environment(log)
         if log and not environment:
@@ -122,18 +122,18 @@ class WorkDir:
                 'cut off or damaged.'
             )
         seed = _SEED.search(environment)
-        return Run(
+        return TrainingRun(
             name=self._name(folder),
             folder=folder,
             losses=losses,
-            figures=figures,
+            metrics=metrics,
             config=self._config(folder),
             environment=environment,
             seed=seed[1].strip() if seed else '',
         )
 
     def _scalars(self, folder: Path) -> tuple[dict, dict]:
-        """Curves of a training; nothing for a test, which writes none."""
+        """Read losses and validation metrics; empty for a test."""
         path = folder / VIS_DATA / 'scalars.json'
         if not path.exists():
             return {}, {}
@@ -170,11 +170,11 @@ class WorkDir:
         )
         return ''
 
-    def _results(self) -> Iterator[Result]:
-        """Scores of every JSON file that holds some."""
+    def _results(self) -> Iterator[ScoreFile]:
+        """Yield the scores of every JSON file that holds some."""
         seen = []
         # What a tool wrote says more than mmengine's copy of the scores.
-        files = sorted(self.path.rglob('*.json'), key=_is_mmengines)
+        files = sorted(self.path.rglob('*.json'), key=_is_from_mmengine)
         for path in files:
             if path.parent.name == VIS_DATA:
                 continue
@@ -182,24 +182,26 @@ class WorkDir:
             if result is None:
                 continue
             known = _known(result.scores)
-            if _is_mmengines(path) and any(
+            if _is_from_mmengine(path) and any(
                 known.items() <= other.items() for other in seen
             ):
                 continue
             seen.append(known)
             yield result
 
-    def read_result(self, path: Path, name: str) -> Result | None:
-        """Scores of a file; None, and a line in ``missing`` if it is broken.
+    def read_result(self, path: Path, name: str) -> ScoreFile | None:
+        """Read the scores of a JSON file.
+
+        A broken file gives None and a line in ``missing``.
 
         Args:
             path (Path): Written by ``tools/test.py --out``,
                 ``tools/evaluate.py --out`` or mmengine's test loop.
-            name (str): Of its column.
+            name (str): Header of its column.
         """
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
-        except (OSError, ValueError) as error:
+            content = read_json(path, allow_nan=True)
+        except JsonFileError as error:
             self.missing.append(f'Scores of {name}: cannot be read ({error}).')
             return None
         if not isinstance(content, dict):
@@ -209,16 +211,16 @@ class WorkDir:
         elif isinstance(content.get('results'), dict):
             task = content.get('task', 'results')
             scores = {
-                f'{task}/{preset}/{figure}': value
-                for preset, figures in content['results'].items()
-                for figure, value in figures.items()
+                f'{task}/{preset}/{metric}': value
+                for preset, metrics in content['results'].items()
+                for metric, value in metrics.items()
             }
-        elif _is_mmengines(path):
+        elif _is_from_mmengine(path):
             scores = {k: v for k, v in content.items() if k not in _TIMES}
         else:
             return None
         environment = content.get('environment')
-        return Result(
+        return ScoreFile(
             name,
             {key: _number(value) for key, value in scores.items()},
             environment if isinstance(environment, dict) else {},
@@ -231,14 +233,14 @@ class WorkDir:
 
 
 def _environment(log: str) -> str:
-    """The block between the rules at the start of mmengine's log."""
+    """Return the block between the rules at the start of mmengine's log."""
     _, start, rest = log.partition('System environment:')
     end = _RULE.search(rest)
     return (start + rest[: end.start()]).rstrip() if end else ''
 
 
-def _is_mmengines(path: Path) -> bool:
-    """Whether mmengine's test loop wrote a file: ``<time>/<time>.json``."""
+def _is_from_mmengine(path: Path) -> bool:
+    """Check for a file of mmengine's test loop, ``<time>/<time>.json``."""
     return path.stem == path.parent.name
 
 
@@ -247,7 +249,7 @@ def _known(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _number(value: object) -> float:
-    """A score; NaN for whatever is none."""
+    """Return a score as a float, NaN for whatever is no number."""
     if isinstance(value, int | float):
         return float(value)
     return math.nan

@@ -120,7 +120,7 @@ def test_the_page_holds_every_part(page):
         'abc1234',
         'an abacus',
         'PyTorch: 2.13.0',
-        'title = &#x27;&lt;b&gt;&amp;&#x27;',
+        'title = &#39;&lt;b&gt;&amp;&#39;',
         'scene-0103, frame 4, token-b',
     ):
         assert part in text, part

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmocc.report import Result, WorkDir, build_page, find_predictions
+from mmocc.report import ScoreFile, WorkDir, build_page, find_predictions
 from mmocc.utils.atomic import atomic_open
 
 
@@ -61,8 +61,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def read_baselines(work: WorkDir, named: Sequence[str]) -> list[Result]:
-    """The files of ``--baseline``.
+def read_baselines(work: WorkDir, named: Sequence[str]) -> list[ScoreFile]:
+    """Read the score files of ``--baseline``.
 
     Raises:
         ValueError: One is not NAME=FILE.

@@ -4,11 +4,8 @@ from mmocc.projects.DrivingLabels.driving_labels.answer_record import (
 )
 from mmocc.projects.DrivingLabels.driving_labels.arbitration import (
     Arbiter,
-    Decision,
+    LabelDecision,
     review_item,
-)
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
-    JsonLinesError,
 )
 from mmocc.projects.DrivingLabels.driving_labels.openai_annotator import (
     OpenAICompatibleAnnotator,
@@ -21,8 +18,7 @@ __all__ = [
     'Answer',
     'AnswerRecord',
     'Arbiter',
-    'Decision',
-    'JsonLinesError',
+    'LabelDecision',
     'OpenAICompatibleAnnotator',
     'ReplayAnnotator',
     'review_item',

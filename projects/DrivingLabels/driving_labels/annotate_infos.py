@@ -17,13 +17,13 @@ from mmocc.projects.DrivingLabels.driving_labels.answer_record import (
 )
 from mmocc.projects.DrivingLabels.driving_labels.arbitration import (
     Arbiter,
-    Decision,
+    LabelDecision,
     review_item,
 )
 
 
 @dataclass
-class Outcome:
+class AnnotatedInfos:
     """What became of the frames of a file.
 
     Attributes:
@@ -35,7 +35,9 @@ class Outcome:
     """
 
     data_list: list[dict]
-    decided: list[tuple[InfoFrame, Decision]] = field(default_factory=list)
+    decided: list[tuple[InfoFrame, LabelDecision]] = field(
+        default_factory=list
+    )
     queue: list[dict] = field(default_factory=list)
     reviewed: int = 0
     scenes_without_map: list[str] = field(default_factory=list)
@@ -50,7 +52,7 @@ def annotate_infos(
     record: AnswerRecord,
     arbiter: Arbiter,
     advance: Callable[[], object],
-) -> Outcome:
+) -> AnnotatedInfos:
     """Label all frames, scene by scene.
 
     Args:
@@ -70,7 +72,7 @@ def annotate_infos(
         AnnotatorError: The annotator cannot work.
     """
     names = class_names(infos['metainfo'])
-    outcome = Outcome(data_list=[])
+    outcome = AnnotatedInfos(data_list=[])
     changed: dict[str, dict] = {}
     for scene in group_scenes(infos['data_list'], str(source), whole=True):
         road_map = road_maps(scene.location)

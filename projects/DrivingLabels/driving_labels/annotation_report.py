@@ -4,7 +4,9 @@ from dataclasses import asdict
 
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.meta_action_labels import SOURCE_MAP
-from mmocc.projects.DrivingLabels.driving_labels.annotate_infos import Outcome
+from mmocc.projects.DrivingLabels.driving_labels.annotate_infos import (
+    AnnotatedInfos,
+)
 from mmocc.projects.DrivingLabels.driving_labels.label_statistics import (
     WORDS,
     agreement,
@@ -15,13 +17,13 @@ from mmocc.projects.DrivingLabels.driving_labels.label_statistics import (
 from mmocc.structures import MetaAction
 
 
-def summarise(outcome: Outcome, rules: LabelRules) -> dict:
+def summarise(outcome: AnnotatedInfos, rules: LabelRules) -> dict:
     """Counts, histograms and confusions, as JSON."""
     decided = outcome.decided
     against_annotator = [
-        (frame.label.action, decision.said)
+        (frame.label.action, decision.annotator_action)
         for frame, decision in decided
-        if decision.said is not None
+        if decision.annotator_action is not None
     ]
     against_path = [
         (frame.label.action, frame.path_label.action)
@@ -42,7 +44,7 @@ def summarise(outcome: Outcome, rules: LabelRules) -> dict:
         histogram=dict(
             chosen=histogram([decision.action for _, decision in decided]),
             rules=histogram([frame.label.action for frame, _ in decided]),
-            annotator=histogram([said for _, said in against_annotator]),
+            annotator=histogram([action for _, action in against_annotator]),
         ),
         confusion=dict(
             rules_and_annotator=_confusions(against_annotator),

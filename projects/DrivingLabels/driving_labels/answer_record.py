@@ -18,7 +18,7 @@ from mmocc.annotation.annotator import (
     UnreachableError,
 )
 from mmocc.annotation.frame_context import FrameContext
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
+from mmocc.utils.json_files import (
     JsonLinesWriter,
     read_json_lines,
 )
@@ -57,8 +57,8 @@ class AnswerRecord:
         self._identity = json.dumps(annotator.identity, sort_keys=True)
         self._writer = JsonLinesWriter(self.path)
         self._known = {
-            (record.get('token'), record.get('key')): record
-            for record in (
+            (line.values.get('token'), line.values.get('key')): line.values
+            for line in (
                 read_json_lines(self.path) if self.path.is_file() else ()
             )
         }

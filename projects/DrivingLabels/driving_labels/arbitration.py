@@ -19,7 +19,7 @@ SOURCE_ANNOTATOR = 'annotator'
 
 
 @dataclass(frozen=True)
-class Decision:
+class LabelDecision:
     """What a frame gets.
 
     Attributes:
@@ -28,7 +28,7 @@ class Decision:
             ``annotator``.
         confidence (float): Of the rules in their own label, 0 to 1.
         text (str): The chain of thought, which ends in ``action``.
-        said (MetaAction or None): The annotator's action.
+        annotator_action (MetaAction or None): The annotator's action.
         reason (str): Why the frame needs a review; '' where it does not.
     """
 
@@ -36,7 +36,7 @@ class Decision:
     source: str
     confidence: float
     text: str
-    said: MetaAction | None
+    annotator_action: MetaAction | None
     reason: str
 
 
@@ -60,7 +60,7 @@ class Arbiter:
 
     def decide(
         self, context: FrameContext, label: MetaActionLabel, answer: Answer
-    ) -> Decision:
+    ) -> LabelDecision:
         """Choose label and text of a frame.
 
         Args:
@@ -68,40 +68,43 @@ class Arbiter:
             label (MetaActionLabel): What the rules say.
             answer (Answer): What the annotator says.
         """
-        said = None
+        opinion = None
         if answer.text is not None:
-            said = parse_chain_of_thought(answer.text).action
+            opinion = parse_chain_of_thought(answer.text).action
         direction, source = label.action.direction, label.source
         unsure = label.direction_confidence < self.min_confidence
-        if said is not None and said.direction != direction and unsure:
-            direction, source = said.direction, SOURCE_ANNOTATOR
+        if opinion is not None and opinion.direction != direction and unsure:
+            direction, source = opinion.direction, SOURCE_ANNOTATOR
         action = legal_pair(label.action.speed, direction)
-        return Decision(
+        return LabelDecision(
             action=action,
             source=source,
             confidence=label.confidence,
             text=(
                 answer.text
-                if said == action
+                if opinion == action
                 # Words that lead to another action would contradict it.
                 else self._fallback.annotate(replace(context, action=action))
             ),
-            said=said,
-            reason='; '.join(self._reasons(label, said, answer)),
+            annotator_action=opinion,
+            reason='; '.join(self._reasons(label, opinion, answer)),
         )
 
     def _reasons(
-        self, label: MetaActionLabel, said: MetaAction | None, answer: Answer
+        self,
+        label: MetaActionLabel,
+        opinion: MetaAction | None,
+        answer: Answer,
     ) -> list[str]:
         reasons = []
-        if said is None:
+        if opinion is None:
             reasons.append(f'{self.name} has no answer: {answer.problem}')
         else:
             reasons += [
                 f'{part} differs: {label.source} says {ours}, '
                 f'{self.name} says {theirs}'
                 for part, ours, theirs in zip(
-                    ('speed', 'direction'), label.action, said, strict=True
+                    ('speed', 'direction'), label.action, opinion, strict=True
                 )
                 if ours != theirs
             ]
@@ -117,14 +120,14 @@ class Arbiter:
 
 
 def review_item(
-    info: dict, label: MetaActionLabel, decision: Decision, name: str
+    info: dict, label: MetaActionLabel, decision: LabelDecision, name: str
 ) -> dict:
     """A line of the review queue.
 
     Args:
         info (dict): The frame's entry of the info file.
         label (MetaActionLabel): What the rules say.
-        decision (Decision): What was decided meanwhile.
+        decision (LabelDecision): What was decided meanwhile.
         name (str): The annotator's name.
 
     Returns:
@@ -132,7 +135,7 @@ def review_item(
         direction, confidence), ``annotator`` (speed and direction, None
         without an answer, and name) and ``reason``.
     """
-    said = decision.said
+    opinion = decision.annotator_action
     return dict(
         token=info['token'],
         scene_name=info['scene_name'],
@@ -143,8 +146,8 @@ def review_item(
             confidence=round(label.confidence, 4),
         ),
         annotator=dict(
-            speed=said.speed if said else None,
-            direction=said.direction if said else None,
+            speed=opinion.speed if opinion else None,
+            direction=opinion.direction if opinion else None,
             name=name,
         ),
         reason=decision.reason,

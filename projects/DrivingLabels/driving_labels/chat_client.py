@@ -24,10 +24,10 @@ from threading import BoundedSemaphore, Event, Lock
 from urllib.parse import urlsplit
 
 from mmocc.annotation.annotator import AnnotatorError, UnreachableError
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
+from mmocc.utils.atomic import atomic_open
+from mmocc.utils.json_files import (
     JsonLinesWriter,
 )
-from mmocc.utils.atomic import atomic_open
 
 # Statuses that a later attempt may not have (RFC 9110, RFC 6585).
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}

@@ -11,11 +11,11 @@ from mmocc.annotation.annotator import (
 )
 from mmocc.annotation.chain_of_thought import parse_chain_of_thought
 from mmocc.annotation.frame_context import FrameContext
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
-    JsonLinesError,
+from mmocc.registry import ANNOTATORS
+from mmocc.utils.json_files import (
+    JsonFileError,
     read_json_lines,
 )
-from mmocc.registry import ANNOTATORS
 
 
 @ANNOTATORS.register_module()
@@ -37,14 +37,15 @@ class ReplayAnnotator(Annotator):
     def __init__(self, answers: str | Path) -> None:
         self.path = Path(answers)
         try:
-            records = read_json_lines(self.path)
-        except JsonLinesError as error:
+            lines = read_json_lines(self.path)
+        except JsonFileError as error:
             raise AnnotatorError(str(error)) from error
         self._texts: dict[str, str | None] = {}
-        for number, record in enumerate(records, start=1):
+        for line in lines:
+            record = line.values
             if 'token' not in record or 'text' not in record:
                 raise AnnotatorError(
-                    f'record {number} of {self.path} has the keys '
+                    f'{self.path}, line {line.number}: the keys are '
                     f'{sorted(record)}, expected token and text'
                 )
             text = record['text']

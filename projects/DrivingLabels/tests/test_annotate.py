@@ -24,7 +24,7 @@ from dataset_converters.nuscenes_converter import (  # noqa: E402
 )
 from mmocc.datasets import NuScenesOccDataset  # noqa: E402
 from mmocc.infos import load_info_file  # noqa: E402
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (  # noqa: E402
+from mmocc.utils.json_files import (  # noqa: E402
     read_json_lines,
 )
 
@@ -33,6 +33,10 @@ FRAMES, LABELLED = 12, 8
 KEY = 'sk-very-secret-0123456789'
 ONE = ('annotator.concurrency=1',)
 FAST = ('annotator.timeout=1.0', 'annotator.backoff=0.01')
+
+
+def read_lines(path: Path) -> list[dict]:
+    return [line.values for line in read_json_lines(path)]
 
 
 @pytest.fixture
@@ -94,7 +98,7 @@ def test_rules_label_a_left_turn(root, tmp_path, capsys):
     assert table['agreement'] == 1.0
     assert '8 of 12 frames have a label' in capsys.readouterr().out
     # Frame 1 is 14 degrees of 20: 0.28 off the threshold.
-    (item,) = read_json_lines(out / 'review_queue.jsonl')
+    (item,) = read_lines(out / 'review_queue.jsonl')
     assert (item['frame_idx'], item['annotator']['name']) == (1, 'rule')
     assert item['map']['confidence'] == pytest.approx(
         1 - np.rad2deg(0.25) / 20, abs=1e-3
@@ -173,11 +177,11 @@ def test_a_troubled_endpoint_loses_and_repeats_nothing(root, tmp_path, capsys):
     # the only ones that were made again.
     assert first == LABELLED + 2 + 3
     assert stub.repeats == 3
-    audit = read_json_lines(out / 'audit.jsonl')
+    audit = read_lines(out / 'audit.jsonl')
     answered = [x['request'] for x in audit if x['outcome'] == 'answered']
     assert len(audit) == first
     assert len(answered) == len(set(answered)) == LABELLED + 2
-    answers = read_json_lines(out / 'answers.jsonl')
+    answers = read_lines(out / 'answers.jsonl')
     assert len({x['token'] for x in answers}) == len(answers) == LABELLED
     assert all(x['text'] for x in answers)
     assert set(stub.keys) == {f'Bearer {KEY}'}
@@ -191,7 +195,7 @@ def test_disagreement_is_settled_and_queued(root, tmp_path):
     out = tmp_path / 'out'
     with StubEndpoint() as stub:
         assert ask(root, out, stub.url) == 0
-    queue = read_json_lines(out / 'review_queue.jsonl')
+    queue = read_lines(out / 'review_queue.jsonl')
     assert [x['frame_idx'] for x in queue] == [1, *range(2, 8)]
     assert queue[1]['annotator'] == dict(
         speed='Maintain speed', direction='Go Straight', name='openai'

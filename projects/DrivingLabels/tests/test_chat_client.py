@@ -11,7 +11,7 @@ from mmocc.projects.DrivingLabels.driving_labels.chat_client import (
     ChatClient,
     backoff_pause,
 )
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
+from mmocc.utils.json_files import (
     read_json_lines,
 )
 
@@ -43,7 +43,10 @@ def test_passing_failures_are_tried_again_and_logged(tmp_path):
     with StubEndpoint(['silent', 'html', 503]) as stub:
         reply = client(tmp_path, stub.url).ask(BODY, 'frame')
     assert json.loads(reply.text) == GOOD
-    outcomes = [x['outcome'] for x in read_json_lines(tmp_path / 'a.jsonl')]
+    outcomes = [
+        line.values['outcome']
+        for line in read_json_lines(tmp_path / 'a.jsonl')
+    ]
     assert outcomes[:2] == ['timed out', 'the response is no chat completion']
     assert outcomes[2].startswith('HTTP 503')
     assert outcomes[3] == 'answered'

@@ -8,11 +8,11 @@ from mmocc.annotation import (
     Surroundings,
 )
 from mmocc.annotation.road_map import straight_way
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
-    write_json_lines,
-)
 from mmocc.registry import ANNOTATORS
 from mmocc.structures import MetaAction
+from mmocc.utils.json_files import (
+    write_json_lines,
+)
 
 TEXT = 'Scene: a. History: b. Reasoning: c. Action: Accelerate; Turn Left.'
 
@@ -67,7 +67,7 @@ def test_broken_records_are_named(tmp_path, record, reason):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(AnnotatorError, match='cannot read'):
+    with pytest.raises(AnnotatorError, match='cannot be read'):
         ANNOTATORS.build(
             dict(type='ReplayAnnotator', answers=str(tmp_path / 'none'))
         )

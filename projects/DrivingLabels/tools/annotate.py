@@ -12,7 +12,6 @@ statistics.json. After a kill, run the same command again.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -38,7 +37,6 @@ from mmocc.infos import (
 from mmocc.projects.DrivingLabels.driving_labels import (
     AnswerRecord,
     Arbiter,
-    JsonLinesError,
 )
 from mmocc.projects.DrivingLabels.driving_labels.annotate_infos import (
     annotate_infos,
@@ -47,11 +45,12 @@ from mmocc.projects.DrivingLabels.driving_labels.annotation_report import (
     describe,
     summarise,
 )
-from mmocc.projects.DrivingLabels.driving_labels.json_lines import (
+from mmocc.registry import ANNOTATORS
+from mmocc.utils.json_files import (
+    JsonFileError,
+    write_json,
     write_json_lines,
 )
-from mmocc.registry import ANNOTATORS
-from mmocc.utils.atomic import atomic_open
 from mmocc.utils.overrides import Overrides
 
 TYPES = {
@@ -193,7 +192,7 @@ def run(args: argparse.Namespace) -> None:
         annotator = ANNOTATORS.build(config.annotator)
         arbiter = Arbiter(annotator.name, config.min_confidence)
     except (KeyError, TypeError, ValueError) as error:
-        raise OptionError(f'annotator: {error}') from error
+        raise OptionError(f'annotator: {error.args[0]}') from error
     record = AnswerRecord(args.out / ANSWERS, annotator)
 
     @cache
@@ -216,8 +215,7 @@ def run(args: argparse.Namespace) -> None:
         )
     statistics = summarise(outcome, rules)
     write_json_lines(outcome.queue, args.out / QUEUE)
-    with atomic_open(args.out / STATISTICS, 'w') as file:
-        json.dump(statistics, file, indent=1)
+    write_json(statistics, args.out / STATISTICS, indent=1)
     write_info_file(dict(infos, data_list=outcome.data_list), target)
     print(describe(statistics, annotator.name))
     print(f'\n{target} is ready for ann_file; to review: {args.out / QUEUE}')
@@ -234,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (AnnotatorError, UnreachableError) as error:
         print(f'error: {error}; {kept}', file=sys.stderr)
         return 1
-    except (OptionError, InfoFileError, MapError, JsonLinesError) as error:
+    except (OptionError, InfoFileError, MapError, JsonFileError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except OSError as error:

@@ -8,7 +8,6 @@ them again changes nothing. See docs/review.md.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from mmocc.annotation.rule_texts import rule_texts
@@ -17,7 +16,7 @@ from mmocc.projects.DrivingLabels.driving_labels.label_statistics import (
     text_table,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review import (
-    Outcome,
+    ReviewedInfos,
     ReviewError,
     apply_decisions,
     decide,
@@ -25,7 +24,7 @@ from mmocc.projects.DrivingLabels.driving_labels.review import (
     read_edits,
     without_text,
 )
-from mmocc.utils.atomic import atomic_open
+from mmocc.utils.json_files import write_json
 
 STATISTICS_SUFFIX = '.review.json'
 
@@ -88,8 +87,8 @@ def apply_review(args: argparse.Namespace) -> dict:
 
 
 def _with_texts(
-    outcome: Outcome, content: dict, args: argparse.Namespace
-) -> Outcome:
+    outcome: ReviewedInfos, content: dict, args: argparse.Namespace
+) -> ReviewedInfos:
     """Fill the chains of thought that reviews have emptied."""
     texts = rule_texts(
         content | {'data_list': outcome.infos},
@@ -171,8 +170,7 @@ def main(argv: list[str] | None = None) -> None:
         path = args.statistics or args.out.with_name(
             args.out.name + STATISTICS_SUFFIX
         )
-        with atomic_open(path, 'w') as file:
-            json.dump(statistics, file, indent=1)
+        write_json(statistics, path, indent=1)
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from error
     print(f'{report(statistics)}\n\n-> {args.out}\n-> {path}')

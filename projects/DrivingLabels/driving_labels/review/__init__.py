@@ -1,6 +1,6 @@
 from mmocc.projects.DrivingLabels.driving_labels.review.apply_edits import (
     SOURCE_REVIEW,
-    Outcome,
+    ReviewedInfos,
     apply_decisions,
     without_text,
 )
@@ -10,19 +10,19 @@ from mmocc.projects.DrivingLabels.driving_labels.review.bird_eye import (
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
     LABEL_PAIRS,
-    Decision,
     Edit,
+    SettledEdit,
     decide,
     read_edits,
-)
-from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
-    ReviewError,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.page import (
     INDEX_NAME,
     index_page,
     page_name,
     scene_page,
+)
+from mmocc.projects.DrivingLabels.driving_labels.review.review_lines import (
+    ReviewError,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.review_queue import (
     QueueEntry,
@@ -42,14 +42,14 @@ __all__ = [
     'INDEX_NAME',
     'LABEL_PAIRS',
     'SOURCE_REVIEW',
-    'Decision',
     'Edit',
-    'Outcome',
     'QueueEntry',
     'ReviewError',
     'ReviewFrame',
     'ReviewScene',
+    'ReviewedInfos',
     'Roads',
+    'SettledEdit',
     'Window',
     'apply_decisions',
     'decide',

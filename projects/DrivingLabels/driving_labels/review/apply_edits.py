@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
-    Decision,
     Edit,
+    SettledEdit,
 )
-from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
+from mmocc.projects.DrivingLabels.driving_labels.review.review_lines import (
     ReviewError,
 )
 from mmocc.structures import MetaAction
@@ -19,7 +19,7 @@ REVIEW_CONFIDENCE = 1.0
 NO_TEXT = ''
 
 
-class Outcome(NamedTuple):
+class ReviewedInfos(NamedTuple):
     """What became of the edits.
 
     Attributes:
@@ -34,8 +34,8 @@ class Outcome(NamedTuple):
 
 
 def apply_decisions(
-    infos: Iterable[dict], decisions: Mapping[str, Decision]
-) -> Outcome:
+    infos: Iterable[dict], decisions: Mapping[str, SettledEdit]
+) -> ReviewedInfos:
     """Write decisions into the labels of frames.
 
     ``meta_action`` gets the decided pair, the source ``review`` and
@@ -45,7 +45,7 @@ def apply_decisions(
 
     Args:
         infos (Iterable[dict]): ``data_list`` of an info file.
-        decisions (Mapping[str, Decision]): By sample token.
+        decisions (Mapping[str, SettledEdit]): By sample token.
 
     Raises:
         ReviewError: An edit is of an unknown token, another scene or place,
@@ -77,7 +77,7 @@ def apply_decisions(
                 'give the file that the page was built from, for example '
                 '..._val.pkl instead of ..._train.pkl'
             )
-    return Outcome(changed, edits, already)
+    return ReviewedInfos(changed, edits, already)
 
 
 def without_text(infos: Iterable[Mapping]) -> list[str]:
@@ -107,7 +107,7 @@ def _is_applied(label: Mapping, edit: Edit) -> bool:
     return label['source'] == SOURCE_REVIEW and _pair(label) == edit.after
 
 
-def _check_frame(info: Mapping, decision: Decision) -> None:
+def _check_frame(info: Mapping, decision: SettledEdit) -> None:
     edit = decision.edit
     place = (info['scene_name'], info['frame_idx'])
     if place != (edit.scene_name, edit.frame_idx):

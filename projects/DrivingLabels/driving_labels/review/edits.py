@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
-    Line,
+from mmocc.projects.DrivingLabels.driving_labels.review.review_lines import (
     ReviewError,
-    read_lines,
+    ReviewLine,
+    read_review_lines,
 )
 from mmocc.structures import META_ACTIONS, MetaAction
 
@@ -31,7 +31,7 @@ class Edit:
         after (MetaAction): The label that the reviewer wants; the same where
             the label was accepted.
         reviewer (str): Who decided.
-        line (Line): Where this was read, for messages.
+        line (ReviewLine): Where this was read, for messages.
     """
 
     token: str
@@ -40,7 +40,7 @@ class Edit:
     before: MetaAction
     after: MetaAction
     reviewer: str
-    line: Line
+    line: ReviewLine
 
     @property
     def status(self) -> str:
@@ -59,20 +59,20 @@ def read_edits(path: str | Path) -> list[Edit]:
         ReviewError: A line is broken, contradicts itself or holds a pair that
             is no label.
     """
-    return [_read_edit(line) for line in read_lines(path)]
+    return [_read_edit(line) for line in read_review_lines(path)]
 
 
-def _read_edit(line: Line) -> Edit:
+def _read_edit(line: ReviewLine) -> Edit:
     edit = Edit(
-        token=line.get('token', str),
-        scene_name=line.get('scene_name', str),
-        frame_idx=line.get('frame_idx', int),
-        before=line.pair(line.get('before', dict), "'before'"),
-        after=line.pair(line.content, 'the pair'),
-        reviewer=line.get('reviewer', str).strip(),
+        token=line.get_field('token', str),
+        scene_name=line.get_field('scene_name', str),
+        frame_idx=line.get_field('frame_idx', int),
+        before=line.get_pair(line.get_field('before', dict), "'before'"),
+        after=line.get_pair(line.values, 'the pair'),
+        reviewer=line.get_field('reviewer', str).strip(),
         line=line,
     )
-    status = line.get('status', str)
+    status = line.get_field('status', str)
     if not edit.reviewer:
         raise ReviewError(
             f"{line}: 'reviewer' is empty; enter your name in the review page "
@@ -93,7 +93,7 @@ def _read_edit(line: Line) -> Edit:
 
 
 @dataclass(frozen=True)
-class Decision:
+class SettledEdit:
     """What counts for a frame, after all edits of it are known.
 
     Attributes:
@@ -104,7 +104,7 @@ class Decision:
     edit: Edit
     known: frozenset[MetaAction]
 
-    def followed_by(self, edit: Edit) -> 'Decision':
+    def followed_by(self, edit: Edit) -> 'SettledEdit':
         """The decision after one more edit of the same frame.
 
         Raises:
@@ -120,12 +120,12 @@ class Decision:
                 'pages were built from different info files: look at this '
                 'frame again'
             )
-        return Decision(edit, seen)
+        return SettledEdit(edit, seen)
 
 
 def decide(
     files: Sequence[Iterable[Edit]], later_wins: bool = False
-) -> dict[str, Decision]:
+) -> dict[str, SettledEdit]:
     """Settle what counts where frames were edited more than once.
 
     Args:
@@ -135,13 +135,13 @@ def decide(
             other counts. Defaults to False: they are refused.
 
     Returns:
-        dict[str, Decision]: By sample token.
+        dict[str, SettledEdit]: By sample token.
 
     Raises:
         ReviewError: Edits contradict each other within a file, or between
             files without ``later_wins``.
     """
-    decisions: dict[str, Decision] = {}
+    decisions: dict[str, SettledEdit] = {}
     for edits in files:
         of_file: dict[str, Edit] = {}
         for edit in edits:
@@ -150,7 +150,7 @@ def decide(
         for token, edit in of_file.items():
             earlier = decisions.get(token)
             if earlier is None:
-                decisions[token] = Decision(edit, frozenset({edit.before}))
+                decisions[token] = SettledEdit(edit, frozenset({edit.before}))
                 continue
             if not later_wins:
                 _check_agreement(earlier.edit, edit)

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
+from mmocc.projects.DrivingLabels.driving_labels.review.review_lines import (
     ReviewError,
-    read_lines,
+    read_review_lines,
 )
 from mmocc.structures import MetaAction
 
@@ -43,22 +43,22 @@ def read_queue(path: str | Path) -> dict[str, QueueEntry]:
         ReviewError: The file is broken or names a token twice.
     """
     queue = {}
-    for line in read_lines(path):
-        token = line.get('token', str)
+    for line in read_review_lines(path):
+        token = line.get_field('token', str)
         if token in queue:
             raise ReviewError(
                 f'{line}: the token is in the queue twice; write the queue '
                 'again'
             )
-        annotator = line.get('annotator', dict)
+        annotator = line.get_field('annotator', dict)
         queue[token] = QueueEntry(
-            map_action=line.pair(line.get('map', dict), "'map'"),
+            map_action=line.get_pair(line.get_field('map', dict), "'map'"),
             annotator_action=(
                 None
                 if annotator.get('direction') is None
-                else line.pair(annotator, "'annotator'")
+                else line.get_pair(annotator, "'annotator'")
             ),
             annotator=str(annotator.get('name', 'annotator')),
-            reason=line.get('reason', str),
+            reason=line.get_field('reason', str),
         )
     return queue

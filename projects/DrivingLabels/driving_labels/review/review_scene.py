@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmocc.projects.DrivingLabels.driving_labels.review.json_lines import (
+from mmocc.projects.DrivingLabels.driving_labels.review.review_lines import (
     ReviewError,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.review_queue import (

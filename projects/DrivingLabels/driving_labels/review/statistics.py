@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mmocc.projects.DrivingLabels.driving_labels.review.apply_edits import (
-    Outcome,
+    ReviewedInfos,
     without_text,
 )
 from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
@@ -15,7 +15,7 @@ from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
 from mmocc.structures import DIRECTIONS, SPEEDS
 
 
-def edit_statistics(outcome: Outcome) -> dict:
+def edit_statistics(outcome: ReviewedInfos) -> dict:
     """Count what reviewers did.
 
     Returns:
