@@ -142,14 +142,14 @@ def choose_infos(infos: list[dict], names: Sequence[str] | None) -> list[dict]:
     """
     if names is None:
         return infos
-    known = sorted({info.get('scene_name', '') for info in infos})
+    known = sorted({Frame(info).scene_name for info in infos})
     missing = sorted(set(names) - set(known))
     if missing:
         raise ReviewError(
             f'the info file has no scenes {missing}; its {len(known)} are '
             f'{known[:_NAMED]} and so on'
         )
-    return [info for info in infos if info['scene_name'] in names]
+    return [info for info in infos if Frame(info).scene_name in names]
 
 
 def load_queue(path: Path | None, tokens: set[str]) -> dict[str, QueueEntry]:
@@ -178,12 +178,14 @@ def build_pages(args: argparse.Namespace) -> dict[str, int]:
     scenes = review_scenes(infos, queue)
     sizes = {}
     for scene in tqdm(scenes, desc='scenes', ncols=79):
-        of_scene = [i for i in infos if i['scene_name'] == scene.name]
         images = (
             {}
             if args.no_images
             else front_images(
-                of_scene, root, args.image_width, args.jpeg_quality
+                choose_infos(infos, [scene.name]),
+                root,
+                args.image_width,
+                args.jpeg_quality,
             )
         )
         roads = load_roads(map_path(root, scene.location))

@@ -1,8 +1,9 @@
-"""Edits of reviewers, put into an info file."""
+"""Write the edits of reviewers into the labels of an info file."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from mmocc.infos import Frame
 from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
     Edit,
     SettledEdit,
@@ -13,14 +14,14 @@ from mmocc.projects.DrivingLabels.driving_labels.review.review_lines import (
 from mmocc.structures import MetaAction
 
 SOURCE_REVIEW = 'review'
-# A person looked: no threshold is near.
+# A person has decided.
 REVIEW_CONFIDENCE = 1.0
 # An info file's chain of thought that is not there; training skips it.
 NO_TEXT = ''
 
 
 class ReviewedInfos(NamedTuple):
-    """What became of the edits.
+    """Entries of an info file after the review.
 
     Attributes:
         infos (list[dict]): The entries of the new info file.
@@ -36,7 +37,7 @@ class ReviewedInfos(NamedTuple):
 def apply_decisions(
     infos: Iterable[dict], decisions: Mapping[str, SettledEdit]
 ) -> ReviewedInfos:
-    """Write decisions into the labels of frames.
+    """Write the edits that count into the labels of frames.
 
     ``meta_action`` gets the decided pair, the source ``review`` and
     confidence 1. Where the pair changed, ``cot`` is emptied, because it
@@ -53,21 +54,22 @@ def apply_decisions(
     """
     changed, edits, already, met = [], [], 0, set()
     for info in infos:
-        decision = decisions.get(info['token'])
+        frame = Frame(info)
+        decision = decisions.get(frame.token)
         if decision is None:
             changed.append(info)
             continue
-        met.add(info['token'])
-        _check_frame(info, decision)
+        met.add(frame.token)
+        _check_frame(frame, decision)
         edit = decision.edit
         edits.append(edit)
-        label = info['meta_action']
+        label = frame.meta_label
         if _is_applied(label, edit):
             already += 1
             changed.append(info)
             continue
         info = info | {'meta_action': _reviewed(edit.after)}
-        if edit.after != _pair(label) and info.get('cot'):
+        if edit.after != frame.meta_action and frame.cot:
             info['cot'] = NO_TEXT
         changed.append(info)
     for token, decision in decisions.items():
@@ -81,7 +83,7 @@ def apply_decisions(
 
 
 def without_text(infos: Iterable[Mapping]) -> list[str]:
-    """Tokens of reviewed frames that need a new chain of thought."""
+    """Return the tokens of reviewed frames without a chain of thought."""
     return [
         info['token']
         for info in infos
@@ -107,16 +109,15 @@ def _is_applied(label: Mapping, edit: Edit) -> bool:
     return label['source'] == SOURCE_REVIEW and _pair(label) == edit.after
 
 
-def _check_frame(info: Mapping, decision: SettledEdit) -> None:
-    edit = decision.edit
-    place = (info['scene_name'], info['frame_idx'])
+def _check_frame(frame: Frame, decision: SettledEdit) -> None:
+    edit, label = decision.edit, frame.meta_label
+    place = (frame.scene_name, frame.frame_idx)
     if place != (edit.scene_name, edit.frame_idx):
         raise ReviewError(
             f'{edit.line}: the line says frame {edit.frame_idx} of '
             f'{edit.scene_name!r}, the info file frame {place[1]} of '
             f'{place[0]!r}; build the review pages again from this file'
         )
-    label = info['meta_action']
     if label is None:
         raise ReviewError(
             f'{edit.line}: the frame has no label in the info file, because '

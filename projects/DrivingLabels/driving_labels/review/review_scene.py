@@ -1,13 +1,12 @@
-"""A scene as a reviewer sees it, out of the entries of an info file."""
+"""Turn the entries of an info file into scenes that a reviewer sees."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmocc.projects.DrivingLabels.driving_labels.review.review_lines import (
-    ReviewError,
-)
+from mmocc.infos import Frame, group_scenes
+from mmocc.infos.planar import to_global
 from mmocc.projects.DrivingLabels.driving_labels.review.review_queue import (
     QueueEntry,
 )
@@ -28,7 +27,7 @@ class ReviewFrame:
             ``confidence``; None where the recording ends too early.
         path (np.ndarray): (K, 3) x, y, yaw in the map frame, metres and
             radians: now, and every 0.5 s for up to 3 s.
-        queue (QueueEntry): Why it is to be looked at, or None.
+        queue (QueueEntry or None): Why a person should look at it.
     """
 
     token: str
@@ -39,7 +38,7 @@ class ReviewFrame:
 
     @property
     def speeds(self) -> np.ndarray:
-        """(K - 1,) mean speeds of the steps, m/s."""
+        """Mean speeds of the steps, (K - 1,) in m/s."""
         return np.hypot(*np.diff(self.path[:, :2], axis=0).T) / STEP_SECONDS
 
     @property
@@ -58,7 +57,7 @@ class ReviewScene:
 
     Attributes:
         name (str): Such as ``scene-0061``.
-        location (str): Of its map.
+        location (str): Name of its map.
         frames (tuple[ReviewFrame]): In time order, one or more.
     """
 
@@ -68,14 +67,14 @@ class ReviewScene:
 
     @property
     def queued(self) -> int:
-        """How many frames are in the review queue."""
+        """Number of frames in the review queue."""
         return sum(frame.queue is not None for frame in self.frames)
 
 
 def review_scenes(
     infos: Iterable[Mapping], queue: Mapping[str, QueueEntry]
 ) -> list[ReviewScene]:
-    """Group the entries of an info file by scene.
+    """Group the entries of an info file into scenes.
 
     Args:
         infos (Iterable[Mapping]): ``data_list`` of an info file.
@@ -86,49 +85,29 @@ def review_scenes(
         list[ReviewScene]: In the order of the file.
 
     Raises:
-        ReviewError: An entry lacks a key.
+        InfoFileError: An entry lacks a key.
     """
-    frames: dict[str, list[ReviewFrame]] = {}
-    locations: dict[str, str] = {}
-    for info in infos:
-        try:
-            frame = _review_frame(info, queue.get(info['token']))
-            frames.setdefault(info['scene_name'], []).append(frame)
-            locations[info['scene_name']] = info['location']
-        except KeyError as error:
-            raise ReviewError(
-                f'sample {info.get("token")!r} lacks the key {error} in the '
-                'info file; make the file with tools/create_data.py'
-            ) from error
     return [
         ReviewScene(
-            name=name,
-            location=locations[name],
-            frames=tuple(sorted(of_scene, key=lambda f: f.frame_idx)),
+            name=scene.name,
+            location=scene.location,
+            frames=tuple(
+                _review_frame(frame, queue.get(frame.token))
+                for frame in scene.frames
+            ),
         )
-        for name, of_scene in frames.items()
+        for scene in group_scenes(infos)
     ]
 
 
-def _review_frame(info: Mapping, entry: QueueEntry | None) -> ReviewFrame:
-    ego = info['ego']
-    future = np.asarray(ego['fut_poses'], dtype=float)[
-        np.asarray(ego['fut_mask'], dtype=bool)
-    ]
+def _review_frame(frame: Frame, entry: QueueEntry | None) -> ReviewFrame:
+    future = frame.fut_poses[frame.fut_mask]
     return ReviewFrame(
-        token=info['token'],
-        frame_idx=int(info['frame_idx']),
-        label=info['meta_action'],
-        path=_to_map(
-            np.concatenate((np.zeros((1, 3)), future)),
-            np.asarray(info['ego2global'], dtype=float),
+        token=frame.token,
+        frame_idx=frame.frame_idx,
+        label=frame.meta_label,
+        path=to_global(
+            np.concatenate((np.zeros((1, 3)), future)), frame.ego2global
         ),
         queue=entry,
     )
-
-
-def _to_map(poses: np.ndarray, ego2global: np.ndarray) -> np.ndarray:
-    """Poses (K, 3) of the ego frame in the map frame."""
-    yaw = np.arctan2(ego2global[1, 0], ego2global[0, 0])
-    places = poses[:, :2] @ ego2global[:2, :2].T + ego2global[:2, 3]
-    return np.column_stack((places, poses[:, 2] + yaw))

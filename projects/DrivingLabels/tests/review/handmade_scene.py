@@ -39,6 +39,7 @@ def make_info(token, index, pair, future=None, confidence=0.5, yaw=0.0):
         }
     return {
         'token': token,
+        'scene_token': SCENE,
         'scene_name': SCENE,
         'frame_idx': index,
         'location': 'boston-seaport',

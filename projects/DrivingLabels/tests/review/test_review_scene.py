@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from handmade_scene import left_turn, make_info, make_infos
 
+from mmocc.infos import InfoFileError
 from mmocc.projects.DrivingLabels.driving_labels.review import (
     ReviewError,
     read_queue,
@@ -98,7 +99,9 @@ def test_path_ends_where_the_recording_does():
 
 def test_scenes_are_grouped_and_in_time_order():
     infos = make_infos()[::-1]
-    other = make_info('b', 0, None) | {'scene_name': 'scene-2'}
+    other = make_info('b', 0, None) | dict.fromkeys(
+        ('scene_token', 'scene_name'), 'scene-2'
+    )
     scenes = review_scenes([infos[0], other, *infos[1:]], {})
     assert [scene.name for scene in scenes] == [
         infos[0]['scene_name'],
@@ -110,5 +113,5 @@ def test_scenes_are_grouped_and_in_time_order():
 def test_missing_key_is_named():
     info = make_infos()[0]
     del info['meta_action']
-    with pytest.raises(ReviewError, match=r"'a0'.*meta_action"):
+    with pytest.raises(InfoFileError, match=r'a0.*meta_action'):
         review_scenes([info], {})
