@@ -47,7 +47,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
 )
 PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS', 'mmocc.engine')
 
-METRICS = _child('METRICS', 'mmocc.evaluation')
+METRICS = _child('METRICS', 'mmocc.evaluation.metrics')
 EVALUATOR = _child('EVALUATOR', 'mmocc.evaluation')
 
 VISUALIZERS = _child('VISUALIZERS', 'mmocc.visualization')

@@ -1,21 +1,6 @@
-from mmocc.evaluation.metrics import (
-    CaptionMetric,
-    ForecastMetric,
-    MetaActionMetric,
-    OccMetric,
-    PlanCollisionMetric,
-    PlanningMetric,
-    QAMetric,
-    RayIoUMetric,
-)
+"""Evaluate predictions: functions, file formats, tasks and metrics.
 
-__all__ = [
-    'CaptionMetric',
-    'ForecastMetric',
-    'MetaActionMetric',
-    'OccMetric',
-    'PlanCollisionMetric',
-    'PlanningMetric',
-    'QAMetric',
-    'RayIoUMetric',
-]
+``functional``, ``files`` and ``tasks`` need NumPy, SciPy and numba alone
+(``pip install mmocc[eval]``). The metrics of mmengine's evaluator stand in
+``mmocc.evaluation.metrics``; the registry ``METRICS`` imports them on demand.
+"""

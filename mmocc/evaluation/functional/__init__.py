@@ -63,7 +63,6 @@ from mmocc.evaluation.functional.ray_casting import (
     lidar_directions,
     scene_origins,
 )
-from mmocc.evaluation.functional.ray_casting_torch import cast_rays_torch
 from mmocc.evaluation.functional.ray_iou import (
     count_hits,
     ray_counts,
@@ -90,7 +89,6 @@ __all__ = [
     'RayHits',
     'caption_scores',
     'cast_rays',
-    'cast_rays_torch',
     'class_iou',
     'copy_and_paste',
     'count_hits',

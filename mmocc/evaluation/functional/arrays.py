@@ -1,25 +1,29 @@
-"""Arrays of either library, as NumPy arrays on the host."""
-
-from collections.abc import Sequence
+"""Read arrays and tensors as NumPy arrays on the host, without torch."""
 
 import numpy as np
-import torch
+from numpy.typing import ArrayLike
 
-ArrayLike = np.ndarray | torch.Tensor | Sequence
+__all__ = [
+    'ArrayLike',
+    'as_array',
+    'as_integers',
+    'drop_unknown',
+    'mean_of_known',
+]
 
 
 def as_array(values: ArrayLike) -> np.ndarray:
-    """Give ``values`` as a NumPy array, from any device, without a gradient.
+    """Return an array, or a tensor of any device, as a NumPy array.
 
-    Arrays are not copied.
+    Arrays are not copied; gradients are left behind.
     """
-    if isinstance(values, torch.Tensor):
+    if hasattr(values, 'detach'):  # a tensor; torch need not be installed
         values = values.detach().cpu().numpy()
     return np.asarray(values)
 
 
 def as_integers(values: ArrayLike, name: str) -> np.ndarray:
-    """Like :func:`as_array`, for ids; ``name`` is for the error.
+    """Return class ids as a NumPy array; ``name`` is for the error.
 
     Raises:
         TypeError: The values are not integers. Rounding a class id would
@@ -35,11 +39,11 @@ def as_integers(values: ArrayLike, name: str) -> np.ndarray:
 
 
 def mean_of_known(values: np.ndarray) -> float:
-    """Mean of the values that are not NaN; NaN where there is none."""
+    """Return the mean of the values that are not NaN; NaN without any."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float('nan')
 
 
 def drop_unknown(scores: dict[str, float]) -> dict[str, float]:
-    """Leave out the scores that are NaN: nothing was there to measure."""
+    """Return the scores without those that are NaN (nothing to measure)."""
     return {name: value for name, value in scores.items() if value == value}

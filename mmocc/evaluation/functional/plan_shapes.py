@@ -11,8 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
+
+from mmocc.evaluation.functional.drawing import (
+    draw_polyline,
+    fill_polygon,
+)
 
 # Renault Zoe, as all of these evaluators have it, metres.
 EGO_LENGTH, EGO_WIDTH = 4.084, 1.85
@@ -124,7 +128,7 @@ class Grid:
         end = np.minimum(high[near].max(axis=0) + 1, self.cells)
         picture = np.zeros(tuple((end - start)[::-1]), dtype=np.uint8)
         for polygon in polygons[near] - start:
-            cv2.fillPoly(picture, [polygon], 1)
+            fill_polygon(picture, polygon, 1)
         inside = (
             (columns >= start[0])
             & (columns < end[0])
@@ -362,14 +366,15 @@ def draw_area(area: MapLines, grid: Grid) -> np.ndarray:
     order = np.argsort(np.asarray(area.holes, dtype=bool), kind='stable')
     outlines = _in_cells(area.lines, grid)
     for place in order:
-        cv2.fillPoly(picture, [outlines[place]], int(not area.holes[place]))
+        fill_polygon(picture, outlines[place], int(not area.holes[place]))
     return picture.view(bool)
 
 
 def draw_lines(lines: MapLines, grid: Grid) -> np.ndarray:
     """Lines one cell wide, those off the grid at its edge, likewise."""
     picture = np.zeros((grid.cells, grid.cells), dtype=np.uint8)
-    cv2.polylines(picture, _in_cells(lines.lines, grid, clip=True), False, 1)
+    for line in _in_cells(lines.lines, grid, clip=True):
+        draw_polyline(picture, line, 1)
     return picture.view(bool)
 
 
@@ -416,7 +421,7 @@ def leaves_area(
         if (end <= start).any():
             continue
         ego = np.zeros(tuple((end - start)[::-1]), dtype=np.uint8)
-        cv2.fillPoly(ego, [box - start], 1)
+        fill_polygon(ego, box - start, 1)
         ground = area[start[1] : end[1], start[0] : end[0]]
         out[step] = (ego.astype(bool) & ~ground).any()
     return bool(out[0]), out[1:]

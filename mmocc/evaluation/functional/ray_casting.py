@@ -15,11 +15,11 @@ precision in units of voxels. :mod:`ray_casting_torch` does the same on a GPU.
 """
 
 import math
+import sys
 from typing import NamedTuple
 
 import numba
 import numpy as np
-import torch
 
 from mmocc.evaluation.functional.arrays import ArrayLike, as_array
 from mmocc.structures.occ3d import FREE, POINT_CLOUD_RANGE, VOXEL_SIZE
@@ -180,9 +180,11 @@ def cast_rays(
     depth = np.empty(shape, dtype=np.float32)
     label = np.empty(shape, dtype=np.uint8)
     # Numba's threads and torch's may share one OpenMP, and its settings.
-    threads = torch.get_num_threads()
+    torch = sys.modules.get('torch')
+    threads = torch and torch.get_num_threads()
     _traverse(np.ascontiguousarray(grids), starts, ends, depth, label)
-    torch.set_num_threads(threads)
+    if torch:
+        torch.set_num_threads(threads)
     return RayHits(depth * EDGE, label)
 
 

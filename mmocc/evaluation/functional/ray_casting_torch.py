@@ -5,8 +5,16 @@ reading never needs a range check and leaving the grid is one more label.
 """
 
 import numpy as np
-import torch
-from torch import Tensor
+
+try:
+    import torch
+    from torch import Tensor
+except ImportError as error:
+    raise ImportError(
+        'casting rays on a GPU needs torch, which is not installed: pip '
+        'install torch, or cast them on the CPU with '
+        'mmocc.evaluation.functional.cast_rays'
+    ) from error
 
 from mmocc.evaluation.functional.ray_casting import (
     EDGE,

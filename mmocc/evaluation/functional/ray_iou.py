@@ -8,17 +8,16 @@ so that nothing can be wrong about it.
 """
 
 import numpy as np
-import torch
 
 from mmocc.evaluation.functional.arrays import (
     ArrayLike,
+    as_array,
     as_integers,
     drop_unknown,
     mean_of_known,
 )
 from mmocc.evaluation.functional.occ import NUM_CLASSES, UNLABELLED
 from mmocc.evaluation.functional.ray_casting import RayHits, cast_rays
-from mmocc.evaluation.functional.ray_casting_torch import cast_rays_torch
 from mmocc.structures.occ3d import FREE, OCC3D_CLASSES
 
 THRESHOLDS = (1, 2, 4)  # metres
@@ -44,24 +43,25 @@ def ray_counts(
         TypeError: Ids are not integers.
         ValueError: Shapes differ or ids are out of range.
     """
-    if isinstance(pred, torch.Tensor) and pred.is_cuda:
-        truth = torch.as_tensor(truth, device=pred.device)
-        _check(pred, truth)
-        grids = torch.stack((pred.to(torch.uint8), truth.to(torch.uint8)))
-        hits = cast_rays_torch(grids, torch.as_tensor(origins))
-        hits = RayHits(hits.depth.cpu().numpy(), hits.label.cpu().numpy())
-    else:
-        pred = as_integers(pred, 'the prediction')
-        truth = as_integers(truth, 'the ground truth')
-        _check(pred, truth)
-        grids = np.stack((pred.astype(np.uint8), truth.astype(np.uint8)))
-        hits = cast_rays(grids, origins)
-    return count_hits(hits)
+    on_gpu = getattr(pred, 'is_cuda', False)
+    device = pred.device if on_gpu else None
+    pred = as_integers(pred, 'the prediction')
+    truth = as_integers(truth, 'the ground truth')
+    _check(pred, truth)
+    grids = np.stack((pred.astype(np.uint8), truth.astype(np.uint8)))
+    if not on_gpu:
+        return count_hits(cast_rays(grids, origins))
+    import torch
+
+    from mmocc.evaluation.functional.ray_casting_torch import cast_rays_torch
+
+    hits = cast_rays_torch(
+        torch.from_numpy(grids).to(device), torch.as_tensor(origins)
+    )
+    return count_hits(RayHits(*(as_array(values) for values in hits)))
 
 
-def _check(
-    pred: np.ndarray | torch.Tensor, truth: np.ndarray | torch.Tensor
-) -> None:
+def _check(pred: np.ndarray, truth: np.ndarray) -> None:
     """Raise unless both are grids of one shape with ids in range."""
     if pred.ndim != 3 or pred.shape != truth.shape:
         raise ValueError(

@@ -8,10 +8,10 @@ import torch
 
 from mmocc.evaluation.functional import (
     cast_rays,
-    cast_rays_torch,
     lidar_directions,
     scene_origins,
 )
+from mmocc.evaluation.functional.ray_casting_torch import cast_rays_torch
 
 CAR, ROAD, FREE, ODD = 4, 11, 17, 255
 EDGE = 0.4

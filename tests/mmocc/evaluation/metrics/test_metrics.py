@@ -7,7 +7,7 @@ import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
 
-from mmocc.evaluation import (
+from mmocc.evaluation.metrics import (
     MetaActionMetric,
     OccMetric,
     PlanningMetric,

@@ -9,12 +9,6 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
 
-from mmocc.evaluation import (
-    CaptionMetric,
-    ForecastMetric,
-    PlanCollisionMetric,
-    RayIoUMetric,
-)
 from mmocc.evaluation.functional import (
     CaptionPair,
     MissingScorerError,
@@ -24,7 +18,13 @@ from mmocc.evaluation.functional import (
     ray_counts,
     ray_scores,
 )
-from mmocc.evaluation.metrics import caption_metric
+from mmocc.evaluation.metrics import (
+    CaptionMetric,
+    ForecastMetric,
+    PlanCollisionMetric,
+    RayIoUMetric,
+    caption_metric,
+)
 from mmocc.structures import DrivingQA, OccDataSample
 
 CAR, ROAD, FREE = 4, 11, 17
