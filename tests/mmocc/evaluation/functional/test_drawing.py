@@ -1,4 +1,4 @@
-"""Lines and polygons cell by cell against OpenCV, which evaluators draw with."""
+"""Cells of lines and polygons are those of OpenCV, cell by cell."""
 
 import cv2
 import numpy as np
