@@ -11,7 +11,7 @@ from mmocc.annotation.chain_of_thought import (
 from mmocc.annotation.frame_context import Agent, FrameContext, is_seen
 from mmocc.annotation.history import past_actions
 from mmocc.annotation.info_frames import (
-    InfoFrame,
+    LabelledFrame,
     label_infos,
 )
 from mmocc.annotation.label_rules import LabelRules
@@ -33,8 +33,8 @@ __all__ = [
     'AnnotatorError',
     'ChainOfThought',
     'FrameContext',
-    'InfoFrame',
     'LabelRules',
+    'LabelledFrame',
     'LaneGraph',
     'MetaActionLabel',
     'NoAnswerError',

@@ -11,14 +11,14 @@ from mmocc.annotation.history import past_actions
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.meta_action_labels import MetaActionLabel, label_scene
 from mmocc.annotation.road_map import RoadMap, local_surroundings
-from mmocc.infos import Boxes, Frame
+from mmocc.infos import Boxes, InfoFrame
 from mmocc.infos.planar import to_local
 from mmocc.structures import MetaAction
 from mmocc.structures.occ3d import NUM_FUTURE
 
 
 @dataclass(frozen=True)
-class InfoFrame:
+class LabelledFrame:
     """A key frame with its label.
 
     Attributes:
@@ -45,7 +45,7 @@ def label_infos(
     road_map: RoadMap | None,
     rules: LabelRules,
     root: Path,
-) -> Iterator[InfoFrame]:
+) -> Iterator[LabelledFrame]:
     """Label the frames of a scene and describe them to annotators.
 
     Args:
@@ -56,9 +56,9 @@ def label_infos(
         root (Path): Data root, below which the images are.
 
     Yields:
-        InfoFrame: For each entry.
+        LabelledFrame: For each entry.
     """
-    frames = [Frame(info) for info in infos]
+    frames = [InfoFrame(info) for info in infos]
     poses = np.stack([frame.pose for frame in frames])
     times = np.array([frame.timestamp for frame in frames])
     lanes = road_map.lanes if road_map else None
@@ -90,7 +90,7 @@ def label_infos(
                     for camera in frame.cameras
                 },
             )
-        yield InfoFrame(infos[k], history, label, path_labels[k], context)
+        yield LabelledFrame(infos[k], history, label, path_labels[k], context)
 
 
 def _visible_agents(

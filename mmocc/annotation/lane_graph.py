@@ -130,7 +130,7 @@ class LaneGraph:
         Lanes without a centreline are left out.
 
         Args:
-            tables (dict): ``MapExpansion.tables``, of which ``lane``,
+            tables (dict): ``MapTables.tables``, of which ``lane``,
                 ``lane_connector``, ``arcline_path_3`` and ``connectivity``
                 are read.
             spacing (float): Distance between two points of a centreline,

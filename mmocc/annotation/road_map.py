@@ -8,7 +8,7 @@ import numpy as np
 
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.lane_graph import LANE_SPACING, LaneGraph
-from mmocc.infos import MapExpansion
+from mmocc.infos import MapTables
 from mmocc.infos.planar import to_local
 
 # How far ahead, metres, annotators are told about the road.
@@ -86,7 +86,7 @@ class RoadMap:
         Raises:
             MapError: The file cannot be read as such a map.
         """
-        expansion = MapExpansion.read(path)
+        expansion = MapTables.read(path)
         with expansion.explained():
             lanes = LaneGraph.from_map(expansion.tables)
         return cls(

@@ -9,7 +9,7 @@ from mmocc.annotation.info_frames import label_infos
 from mmocc.annotation.label_rules import LabelRules
 from mmocc.annotation.road_map import RoadMap
 from mmocc.annotation.rule_annotator import RuleAnnotator
-from mmocc.infos import Frame, class_names, group_scenes, map_path
+from mmocc.infos import InfoFrame, class_names, group_scenes, map_path
 
 
 def rule_texts(
@@ -50,7 +50,7 @@ def rule_texts(
         for labelled in label_infos(
             scene.infos, names, roads, LabelRules(), root
         ):
-            frame = Frame(labelled.info)
+            frame = InfoFrame(labelled.info)
             if frame.token in tokens and labelled.context is not None:
                 texts[frame.token] = annotator.annotate(
                     replace(labelled.context, action=frame.meta_action)

@@ -10,8 +10,8 @@ from mmengine.logging import MMLogger
 
 from mmocc.datasets.sample_error import sample_error
 from mmocc.infos import (
-    Frame,
     InfoFileError,
+    InfoFrame,
     find_neighbours,
     load_info_file,
 )
@@ -26,7 +26,7 @@ NUSCENES_PREFIX = {
 }
 
 # What `filter_cfg = dict(require=[...])` may ask of a frame.
-REQUIREMENTS: dict[str, Callable[[Frame], bool]] = {
+REQUIREMENTS: dict[str, Callable[[InfoFrame], bool]] = {
     'occ': lambda frame: bool(frame.occ_path),
     'future': lambda frame: bool(frame.fut_mask.all()),
     'meta_action': lambda frame: frame.meta_label is not None,
@@ -184,7 +184,7 @@ class NuScenesOccDataset(NuScenesDataset):
         # Boxes in each image: nobody here reads them, and they are large.
         info.pop('cam_instances', None)
         info.setdefault('instances', [])
-        frame = Frame(info)
+        frame = InfoFrame(info)
         info.update(
             instances=[
                 self._rename_labels(token, box) for box in frame.instances
@@ -236,7 +236,9 @@ class NuScenesOccDataset(NuScenesDataset):
             kept = [
                 info
                 for info in self.data_list
-                if all(REQUIREMENTS[name](Frame(info)) for name in required)
+                if all(
+                    REQUIREMENTS[name](InfoFrame(info)) for name in required
+                )
             ]
         except InfoFileError as error:
             raise ValueError(

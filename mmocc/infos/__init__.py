@@ -6,12 +6,12 @@ that evaluation runs where neither torch nor mmdet3d is installed.
 
 from mmocc.infos.boxes import Boxes
 from mmocc.infos.errors import InfoFileError
-from mmocc.infos.frame import Frame
-from mmocc.infos.maps import MapError, MapExpansion, map_path
+from mmocc.infos.frame import InfoFrame
+from mmocc.infos.maps import MapError, MapTables, map_path
 from mmocc.infos.old_schema import upgrade_infos
 from mmocc.infos.reading import load_info_file, load_plain_pickle
 from mmocc.infos.scenes import (
-    Scene,
+    InfoScene,
     find_neighbours,
     find_scene,
     group_scenes,
@@ -19,13 +19,15 @@ from mmocc.infos.scenes import (
 from mmocc.infos.schema import class_names
 from mmocc.infos.writing import write_info_file
 
+Frame = InfoFrame  # until all have moved to the new name
+
 __all__ = [
     'Boxes',
-    'Frame',
     'InfoFileError',
+    'InfoFrame',
+    'InfoScene',
     'MapError',
-    'MapExpansion',
-    'Scene',
+    'MapTables',
     'class_names',
     'find_neighbours',
     'find_scene',

@@ -13,7 +13,7 @@ from mmocc.infos.schema import info_keys
 from mmocc.structures import EGO_STATUS, DrivingQA, MetaAction
 
 
-class Frame:
+class InfoFrame:
     """Read the keys of an entry of ``data_list`` by name.
 
     The entry is neither copied nor changed, so a view costs next to nothing:

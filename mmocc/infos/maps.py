@@ -22,7 +22,7 @@ def map_path(root: str | Path, location: str) -> Path:
     return Path(root) / 'maps' / 'expansion' / f'{location}.json'
 
 
-class MapExpansion:
+class MapTables:
     """The tables of a map-expansion file (version 1.3).
 
     Args:
@@ -34,7 +34,7 @@ class MapExpansion:
         self.tables, self.source = tables, source
 
     @classmethod
-    def read(cls, path: str | Path) -> 'MapExpansion':
+    def read(cls, path: str | Path) -> 'MapTables':
         """Read ``maps/expansion/<location>.json``.
 
         Raises:

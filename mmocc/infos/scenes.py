@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmocc.infos.errors import InfoFileError
-from mmocc.infos.frame import Frame
+from mmocc.infos.frame import InfoFrame
 
 
 @dataclass(frozen=True)
-class Scene:
+class InfoScene:
     """The key frames of a scene in order of time.
 
     Attributes:
@@ -26,17 +26,17 @@ class Scene:
     @property
     def name(self) -> str:
         """Such as ``scene-0061``; the token where the file has no name."""
-        return Frame(self.infos[0]).scene_name
+        return InfoFrame(self.infos[0]).scene_name
 
     @property
     def location(self) -> str:
         """Name of the map; '' where the file does not say."""
-        return Frame(self.infos[0]).location
+        return InfoFrame(self.infos[0]).location
 
     @property
-    def frames(self) -> tuple[Frame, ...]:
+    def frames(self) -> tuple[InfoFrame, ...]:
         """Views of the frames."""
-        return tuple(Frame(info) for info in self.infos)
+        return tuple(InfoFrame(info) for info in self.infos)
 
     def check_whole(self, source: str) -> None:
         """Refuse a scene that frames were left out of.
@@ -64,7 +64,7 @@ def group_scenes(
     source: str = 'the info file',
     *,
     whole: bool = False,
-) -> list[Scene]:
+) -> list[InfoScene]:
     """Group frames into scenes and put them in order of time.
 
     Args:
@@ -74,7 +74,7 @@ def group_scenes(
             as labels do that look ahead. Defaults to False.
 
     Returns:
-        list[Scene]: In the order of their first frames in the file.
+        list[InfoScene]: In the order of their first frames in the file.
 
     Raises:
         InfoFileError: A frame lacks ``token``, ``scene_token`` or
@@ -96,7 +96,7 @@ def group_scenes(
             )
         groups.setdefault(info['scene_token'], []).append(info)
     scenes = [
-        Scene(token, tuple(sorted(infos, key=lambda i: i['frame_idx'])))
+        InfoScene(token, tuple(sorted(infos, key=lambda i: i['frame_idx'])))
         for token, infos in groups.items()
     ]
     for scene in scenes if whole else ():

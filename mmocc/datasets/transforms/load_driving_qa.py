@@ -6,7 +6,7 @@ from mmcv.transforms import BaseTransform
 
 from mmocc.datasets.sample_error import sample_error
 from mmocc.datasets.transforms.frame_rng import frame_rng
-from mmocc.infos import Frame
+from mmocc.infos import InfoFrame
 from mmocc.infos.frame import as_questions
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import DrivingQA
@@ -85,7 +85,7 @@ class LoadDrivingQA(BaseTransform):
         return results
 
     def _meta_action(self, results: dict) -> DrivingQA:
-        frame = Frame(results)
+        frame = InfoFrame(results)
         self._get(results, 'his_meta_actions')
         answer = ''
         if self.answer_style == 'cot' and 'cot' in frame:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmocc.datasets.transforms.load_surround_images import LoadSurroundImages
-from mmocc.infos import Frame
+from mmocc.infos import InfoFrame
 from mmocc.registry import TRANSFORMS
 
 # Separates a camera's name from how many key frames ago it fired.
@@ -68,4 +68,4 @@ class LoadHistoryImages(LoadSurroundImages):
         """Return the LiDAR's pose at the key frame, (4, 4) metres."""
         token = frame['token']
         pose = self._matrix(token, 'the car', frame, 'ego2global', 4)
-        return pose @ Frame(frame).lidar2ego
+        return pose @ InfoFrame(frame).lidar2ego

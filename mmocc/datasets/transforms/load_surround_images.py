@@ -10,7 +10,7 @@ from mmengine.fileio import get
 from PIL import Image
 
 from mmocc.datasets.sample_error import SampleError, sample_error
-from mmocc.infos import Frame
+from mmocc.infos import InfoFrame
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import CAMERAS
 
@@ -87,7 +87,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
             SampleError: If a camera, its calibration or its image is missing
                 or broken.
         """
-        token, views = results['token'], Frame(results).cameras
+        token, views = results['token'], InfoFrame(results).cameras
         missing = [name for name in self.cameras if name not in views]
         if missing:
             raise sample_error(
@@ -100,7 +100,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
                 "LoadSurroundImages' `cameras` and in the model's config, "
                 'and train with them',
             )
-        lidar2ego = Frame(results).lidar2ego
+        lidar2ego = InfoFrame(results).lidar2ego
         images, shapes, cam2img, ori_cam2img, lidar2cam = [], [], [], [], []
         for name in self.cameras:
             image, shape = self._load(token, name, views[name])

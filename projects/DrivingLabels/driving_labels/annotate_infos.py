@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmocc.annotation.info_frames import (
-    InfoFrame,
+    LabelledFrame,
     label_infos,
 )
 from mmocc.annotation.label_rules import LabelRules
@@ -35,7 +35,7 @@ class AnnotatedInfos:
     """
 
     data_list: list[dict]
-    decided: list[tuple[InfoFrame, LabelDecision]] = field(
+    decided: list[tuple[LabelledFrame, LabelDecision]] = field(
         default_factory=list
     )
     queue: list[dict] = field(default_factory=list)

@@ -17,7 +17,7 @@ import cv2
 from tqdm import tqdm
 
 from mmocc.annotation import RoadMap
-from mmocc.infos import Frame, load_info_file, map_path
+from mmocc.infos import InfoFrame, load_info_file, map_path
 from mmocc.projects.DrivingLabels.driving_labels.review import (
     INDEX_NAME,
     QueueEntry,
@@ -108,7 +108,7 @@ def front_images(
     """JPEG files of the front camera, by sample token."""
     return {
         info['token']: small_jpeg(
-            Frame(info).image_path(CAMERA, root),
+            InfoFrame(info).image_path(CAMERA, root),
             width,
             quality,
         )
@@ -142,14 +142,14 @@ def choose_infos(infos: list[dict], names: Sequence[str] | None) -> list[dict]:
     """
     if names is None:
         return infos
-    known = sorted({Frame(info).scene_name for info in infos})
+    known = sorted({InfoFrame(info).scene_name for info in infos})
     missing = sorted(set(names) - set(known))
     if missing:
         raise ReviewError(
             f'the info file has no scenes {missing}; its {len(known)} are '
             f'{known[:_NAMED]} and so on'
         )
-    return [info for info in infos if Frame(info).scene_name in names]
+    return [info for info in infos if InfoFrame(info).scene_name in names]
 
 
 def load_queue(path: Path | None, tokens: set[str]) -> dict[str, QueueEntry]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mmocc.infos import Boxes, Frame, InfoFileError, MapError, MapExpansion
+from mmocc.infos import Boxes, InfoFileError, InfoFrame, MapError, MapTables
 from mmocc.infos.planar import planar_pose, to_global, to_local, wrap_angle
 from mmocc.infos.rigid import (
     invert_rigid,
@@ -58,7 +58,7 @@ def test_boxes_are_turned_to_the_ego_frame():
     lidar2ego = rigid_transform(
         [np.sqrt(0.5), 0, 0, -np.sqrt(0.5)], [1.0, 0, 0]
     )
-    frame = Frame(
+    frame = InfoFrame(
         dict(
             token='a',
             instances=[instance()],
@@ -121,7 +121,7 @@ TABLES = dict(
 def test_map_gives_outlines_rings_and_lines(tmp_path):
     path = tmp_path / 'town.json'
     path.write_text(json.dumps(TABLES))
-    expansion = MapExpansion.read(path)
+    expansion = MapTables.read(path)
     (outline,) = expansion.outlines('ped_crossing')
     np.testing.assert_array_equal(outline, [[0, 0], [4, 0], [4, 3]])
     outer, hole = expansion.rings('drivable_area')
@@ -139,4 +139,4 @@ def test_other_files_are_no_maps(content, tmp_path):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(MapError, match=r'town\.json.*v1\.3'):
-        MapExpansion.read(path)
+        MapTables.read(path)

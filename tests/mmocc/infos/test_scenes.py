@@ -2,8 +2,8 @@ import pytest
 from mmocc_testing import make_occ_info
 
 from mmocc.infos import (
-    Frame,
     InfoFileError,
+    InfoFrame,
     find_neighbours,
     find_scene,
     group_scenes,
@@ -50,18 +50,18 @@ def test_neighbours_are_of_the_same_scene_nearest_first(infos):
 
 
 def test_frame_names_a_missing_key_and_what_was_expected(infos):
-    frame = Frame(infos[0])
+    frame = InfoFrame(infos[0])
     assert 'ego.his_poses' in frame and 'ego.nothing' not in frame
     with pytest.raises(
         InfoFileError,
         match=r"no key 'ego.his_poses' \(array \(4, 3\)\).*create_data",
     ) as caught:
-        _ = Frame(dict(token='t')).his_poses
+        _ = InfoFrame(dict(token='t')).his_poses
     assert 'sample t' in str(caught.value)
 
 
 def test_frame_reads_what_the_file_holds(infos):
-    frame = Frame(infos[1])
+    frame = InfoFrame(infos[1])
     assert frame.token == infos[1]['token']
     assert frame.fut_poses.shape == (6, 3) and frame.fut_mask.dtype == bool
     assert frame.status_vector.shape == (7,)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from mmocc.infos import Frame
+from mmocc.infos import InfoFrame
 from mmocc.projects.DrivingLabels.driving_labels.review.edits import (
     Edit,
     SettledEdit,
@@ -54,7 +54,7 @@ def apply_decisions(
     """
     changed, edits, already, met = [], [], 0, set()
     for info in infos:
-        frame = Frame(info)
+        frame = InfoFrame(info)
         decision = decisions.get(frame.token)
         if decision is None:
             changed.append(info)
@@ -109,7 +109,7 @@ def _is_applied(label: Mapping, edit: Edit) -> bool:
     return label['source'] == SOURCE_REVIEW and _pair(label) == edit.after
 
 
-def _check_frame(frame: Frame, decision: SettledEdit) -> None:
+def _check_frame(frame: InfoFrame, decision: SettledEdit) -> None:
     edit, label = decision.edit, frame.meta_label
     place = (frame.scene_name, frame.frame_idx)
     if place != (edit.scene_name, edit.frame_idx):

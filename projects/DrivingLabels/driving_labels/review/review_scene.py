@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmocc.infos import Frame, group_scenes
+from mmocc.infos import InfoFrame, group_scenes
 from mmocc.infos.planar import to_global
 from mmocc.projects.DrivingLabels.driving_labels.review.review_queue import (
     QueueEntry,
@@ -100,7 +100,7 @@ def review_scenes(
     ]
 
 
-def _review_frame(frame: Frame, entry: QueueEntry | None) -> ReviewFrame:
+def _review_frame(frame: InfoFrame, entry: QueueEntry | None) -> ReviewFrame:
     future = frame.fut_poses[frame.fut_mask]
     return ReviewFrame(
         token=frame.token,
