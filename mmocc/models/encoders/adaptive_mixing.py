@@ -6,10 +6,11 @@ in.
 """
 
 import torch.nn.functional as F
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 
-class AdaptiveMixing(nn.Module):
+class AdaptiveMixing(BaseModule):
     """Sampled features to an update of the query.
 
     Per group, ``relu(norm(X M))`` mixes channels and ``relu(norm(S X))``

@@ -6,6 +6,7 @@ al., NeurIPS 2024) spans them by the spread of a set of points.
 """
 
 import torch
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.models.encoders.point_sets import centre_and_spread
@@ -15,7 +16,7 @@ from mmocc.models.encoders.view_sampling import CameraViews, sample_views
 FIRST_OFFSET = 0.5
 
 
-class AdaptiveSampling(nn.Module):
+class AdaptiveSampling(BaseModule):
     """Query-dependent points and level weights, read from the images.
 
     Point p of group g stands at ``centre + offset_gp * spread`` of the

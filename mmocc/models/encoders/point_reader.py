@@ -1,6 +1,7 @@
 """Each point of the last layer looks at the images where it stands itself."""
 
 import torch
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.models.encoders.view_sampling import CameraViews, sample_views
@@ -10,7 +11,7 @@ from mmocc.structures.sparse_occ import PointSet
 POINT_CODE = 3 + 3
 
 
-class PointReader(nn.Module):
+class PointReader(BaseModule):
     """Classes and places of points, corrected by the pixels behind them.
 
     A layer reads a few places for a query and speaks of all its points from

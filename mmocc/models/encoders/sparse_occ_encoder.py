@@ -9,7 +9,7 @@ place for a voxel refiner between layers.
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule, ModuleDict
+from mmengine.model import BaseModule, ModuleDict, ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -190,7 +190,7 @@ class SparseOccEncoder(BaseModule):
                 self.query_points[:, :2] = _spread_evenly(num_queries)
                 self.query_points[:, 2] = -self.low[2] / self.size[2]
         in_points = (1, *num_refines[:-1])
-        self.layers = nn.ModuleList(
+        self.layers = ModuleList(
             SparseOccLayer(
                 embed_dims=embed_dims,
                 in_points=before,

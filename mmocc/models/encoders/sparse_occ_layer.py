@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import bias_init_with_prob
+from mmengine.model import BaseModule, bias_init_with_prob
 from torch import Tensor, nn
 
 from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
@@ -13,7 +13,7 @@ from mmocc.models.encoders.spatial_attention import SpatialAttention
 from mmocc.models.encoders.view_sampling import CameraViews
 
 
-class SparseOccLayer(nn.Module):
+class SparseOccLayer(BaseModule):
     """Look, compare with other queries, and put out new points.
 
     The order is that of OPUS (Wang et al., NeurIPS 2024): position code,

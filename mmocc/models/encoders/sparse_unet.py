@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, ModuleList, Sequential
 from torch import Tensor, nn
 
 from mmocc.models.layers.sparse_conv import sparse_ops
 from mmocc.models.layers.sparse_conv_torch import KERNEL
 
 
-class _NormedConv(nn.Module):
+class _NormedConv(BaseModule):
     """A sparse convolution and a layer norm over its channels.
 
     A batch norm would need many voxels and several frames in each batch;
@@ -31,7 +31,7 @@ class _NormedConv(nn.Module):
         return x.replace_feature(self.norm(x.features))
 
 
-class _ResidualBlock(nn.Module):
+class _ResidualBlock(BaseModule):
     """Two submanifold convolutions around a shortcut."""
 
     def __init__(self, ops: type, channels: int, key: str) -> None:
@@ -73,8 +73,8 @@ class SparseUNet(BaseModule):
     ) -> None:
         super().__init__()
         self.ops = ops = sparse_ops(backend)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
+        self.blocks = ModuleList(
+            Sequential(
                 *(
                     _ResidualBlock(ops, width, f'same{scale}')
                     for _ in range(num_blocks)
@@ -82,7 +82,7 @@ class SparseUNet(BaseModule):
             )
             for scale, width in enumerate(channels)
         )
-        self.down, self.up, self.merge = (nn.ModuleList() for _ in range(3))
+        self.down, self.up, self.merge = (ModuleList() for _ in range(3))
         for scale in range(len(channels) - 1):
             fine, coarse = channels[scale : scale + 2]
             key = f'down{scale}'

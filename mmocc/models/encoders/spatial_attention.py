@@ -8,6 +8,7 @@ this to be the spatial-aware attention of SparseOccVLA.
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -15,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 MAX_FIRST_SLOPE = 2.0
 
 
-class SpatialAttention(nn.Module):
+class SpatialAttention(BaseModule):
     """Multi-head attention whose logits fall with distance.
 
     Head h of query i scores query j with ``q_i . k_j / sqrt(d) - slope_h(f_i)

@@ -22,6 +22,7 @@ class VoxelHead(BaseModule):
             None, ``dict(type='OccCrossEntropyLoss', loss_weight=0.5)``.
         loss_lovasz (dict, optional): Config of the Lovász loss. Defaults to
             None, no such loss.
+        init_cfg (dict, optional): mmengine's initialisation config.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class VoxelHead(BaseModule):
         num_classes: int = 18,
         loss_ce: dict | None = None,
         loss_lovasz: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
         self.classify = nn.Linear(in_channels, num_classes)
         self.loss_ce = MODELS.build(
             loss_ce or dict(type='OccCrossEntropyLoss', loss_weight=0.5)

@@ -41,6 +41,7 @@ class RayPositionCode(BaseModule):
         gain (float): Scale of the code at the start, in multiples of
             PyTorch's own; what stands beside the code in a token is noise to
             whoever compares codes. Defaults to 1.
+        init_cfg (dict, optional): mmengine's initialisation config.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class RayPositionCode(BaseModule):
         max_range: float = 50.0,
         standing_range: float = 50.0,
         gain: float = 1.0,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
         self.max_range = max_range
         self.standing_range = standing_range
         waves = torch.cartesian_prod(

@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModule
 from torch import nn
 
 
-class VectorQuantizer(nn.Module):
+class VectorQuantizer(BaseModule):
     """A codebook between two 1x1 convolutions, as OccWorld trains it.
 
     Codes are compared by squared Euclidean distance without normalisation.

@@ -10,6 +10,7 @@ y axis. Blocks keep the memory format of their input.
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModule
 from torch import nn
 
 NORM_GROUPS = 32
@@ -33,7 +34,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(groups, channels, eps=NORM_EPS)
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(BaseModule):
     """Two rounds of norm, swish and 3x3 convolution beside a skip.
 
     Args:
@@ -61,7 +62,7 @@ class ResidualBlock(nn.Module):
         return self.nin_shortcut(x) + hidden
 
 
-class AttentionBlock(nn.Module):
+class AttentionBlock(BaseModule):
     """Single-head self-attention over all cells of the map, with a skip.
 
     Args:
@@ -89,7 +90,7 @@ class AttentionBlock(nn.Module):
         return x + self.proj_out(attended)
 
 
-class Downsample(nn.Module):
+class Downsample(BaseModule):
     """Halve the map, rounding up, by a strided convolution.
 
     Args:
@@ -105,7 +106,7 @@ class Downsample(nn.Module):
         return self.conv(x)
 
 
-class Upsample(nn.Module):
+class Upsample(BaseModule):
     """Double the map by repetition, cut it to size and convolve it.
 
     Args:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModule, ModuleList
 from torch import nn
 
 from mmocc.models.occ_heads.vqvae_layers import (
@@ -20,7 +21,7 @@ from mmocc.models.occ_heads.vqvae_layers import (
 )
 
 
-class Middle(nn.Module):
+class Middle(BaseModule):
     """Residual block, attention, residual block at the coarsest level.
 
     Args:
@@ -39,7 +40,7 @@ class Middle(nn.Module):
         return self.block_2(self.attn_1(self.block_1(x)))
 
 
-class Level(nn.Module):
+class Level(BaseModule):
     """The residual blocks of one resolution, each with attention if asked.
 
     Args:
@@ -57,11 +58,11 @@ class Level(nn.Module):
         attention: bool,
     ) -> None:
         super().__init__()
-        self.block = nn.ModuleList(
+        self.block = ModuleList(
             ResidualBlock(out_channels if i else in_channels, out_channels)
             for i in range(num_blocks)
         )
-        self.attn = nn.ModuleList(
+        self.attn = ModuleList(
             AttentionBlock(out_channels)
             for _ in range(num_blocks if attention else 0)
         )
@@ -75,7 +76,7 @@ class Level(nn.Module):
         return x
 
 
-class Encoder(nn.Module):
+class Encoder(BaseModule):
     """Folded voxel embeddings to the latent map.
 
     Args:
@@ -98,7 +99,7 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
-        self.down = nn.ModuleList()
+        self.down = ModuleList()
         for i, width in enumerate(widths):
             level = Level(
                 widths[max(i - 1, 0)],
@@ -124,7 +125,7 @@ class Encoder(nn.Module):
         return self.conv_out(F.silu(self.norm_out(x)))
 
 
-class Decoder(nn.Module):
+class Decoder(BaseModule):
     """The latent map to folded voxel features.
 
     Args:
@@ -148,7 +149,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.conv_in = nn.Conv2d(latent_channels, widths[-1], 3, padding=1)
         self.mid = Middle(widths[-1], mid_attention)
-        self.up = nn.ModuleList()
+        self.up = ModuleList()
         for i, width in enumerate(widths):
             level = Level(
                 widths[min(i + 1, len(widths) - 1)],

@@ -9,11 +9,11 @@ the residual stream, and are zero at the start.
 from collections.abc import Sequence
 
 import torch.nn.functional as F
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
 
-class BottleneckAdapter(nn.Module):
+class BottleneckAdapter(BaseModule):
     """``x + up(gelu(down(x)))`` with ``up`` zero at the start.
 
     Args:
@@ -66,7 +66,7 @@ class DecoderAdapters(BaseModule):
         sublayers: Sequence[str],
     ) -> None:
         super().__init__()
-        self.adapters = nn.ModuleList()
+        self.adapters = ModuleList()
         for layer in layers:
             known = dict(layer.named_children())
             for name in sublayers:
