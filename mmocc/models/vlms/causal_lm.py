@@ -1,15 +1,15 @@
-"""A text-only language model as Hugging Face ships it, run on embeddings.
+"""A text-only language model of Hugging Face, run on embeddings.
 
-The model is composed, never patched. Whoever packs the sequence says with a
-mask which token sees which; transformers hands such a mask to the attention
-of every architecture as it is.
+The caller packs the sequence and says with a mask which token sees which;
+transformers hands such a mask to the attention of every architecture as it
+is.
 
 Unusual here:
 
-* Sliding-window layers see what the mask says, which is the same thing as
-  long as the sequence fits the window; longer ones are refused.
-* Soft-capping of scores (Gemma 2) needs the eager kernel, since the fused one
-  drops it without a word; the kernel is chosen by that.
+* Layers with a sliding window follow the mask alone, which is the same as
+  long as the sequence fits the window. Longer sequences are refused.
+* The soft cap of attention scores (Gemma 2) needs the eager kernel, since
+  transformers' fused one drops it silently.
 * Code that comes with a checkpoint is never run.
 """
 
@@ -18,8 +18,6 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModule
-from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -29,7 +27,7 @@ from transformers import (
 )
 from transformers.pytorch_utils import Conv1D
 
-from mmocc.models.vlms.recomputing import recompute_layers
+from mmocc.models.vlms.hugging_face_lm import HuggingFaceLM
 from mmocc.registry import MODELS
 from mmocc.utils.pretrained import resolve_pretrained
 
@@ -44,13 +42,14 @@ class KeyValueCache(DynamicCache):
     """
 
     def first(self, length: int) -> 'KeyValueCache':
-        """A cache of the first ``length`` tokens; nothing is copied.
+        """Return a cache of the first ``length`` tokens, without a copy.
 
         Either cache may be continued without changing the other.
         """
         twin = KeyValueCache()
         for layer in self.layers:
             part = copy.copy(layer)
+            # (B, kv_heads, S, head_dim) to (B, kv_heads, length, head_dim)
             part.keys = layer.keys[:, :, :length]
             part.values = layer.values[:, :, :length]
             twin.layers.append(part)
@@ -58,8 +57,10 @@ class KeyValueCache(DynamicCache):
 
 
 @MODELS.register_module()
-class CausalLM(BaseModule):
-    """Any causal language model of Hugging Face, with LoRA if wanted.
+class CausalLM(HuggingFaceLM):
+    """Any causal language model of Hugging Face, with LoRA where asked for.
+
+    B frames, L new tokens of width D, S tokens with those in the cache.
 
     SparseOccVLA does not name its model. OmniDrive (Wang et al., CVPR 2025),
     whose setting it shares, adapts a LLaMA-7B with LoRA, r = 128, alpha = 16.
@@ -70,24 +71,22 @@ class CausalLM(BaseModule):
         config (dict, optional): ``model_type`` (such as 'llama', 'qwen2' or
             'gemma2') and the fields of that type's configuration; used, and
             needed, only where ``pretrained`` is None.
-        dtype (str): Of the arithmetic and of frozen weights; weights that
-            train and the residual stream stay in float32. Defaults to
-            'float32'.
+        dtype (str): Type of the arithmetic and of frozen weights, such as
+            'bfloat16'. Weights that train and the residual stream stay in
+            float32. Defaults to 'float32'.
         lora (dict, optional): Arguments of ``peft.LoraConfig``, applied to
             the decoder alone, whose own weights are then frozen.
             ``target_modules`` lists linear layers by the last part of their
             names. Defaults to None.
-        frozen (bool): Train nothing of the model but LoRA. Defaults to False.
-        gradient_checkpointing (bool): Recompute layers in the backward pass
-            (non-reentrant). Defaults to False.
+        frozen (bool): Whether nothing but LoRA is trained. Defaults to
+            False.
+        gradient_checkpointing (bool): Whether to recompute layers in the
+            backward pass. Defaults to False.
 
     Raises:
         ValueError: If there is nothing to build from, the configuration names
             no known type, or the decoder lacks a layer that ``lora`` names.
     """
-
-    # Position of the first token.
-    first_position = 0
 
     def __init__(
         self,
@@ -98,64 +97,44 @@ class CausalLM(BaseModule):
         frozen: bool = False,
         gradient_checkpointing: bool = False,
     ) -> None:
-        super().__init__()
-        self.dtype = getattr(torch, dtype)
+        arithmetic = getattr(torch, dtype)
         if pretrained is not None:
             source = resolve_pretrained(pretrained)
             hf_config = AutoConfig.from_pretrained(
                 source, trust_remote_code=False
             )
-            self.kernel = _choose_kernel(hf_config)
-            self.hf = AutoModelForCausalLM.from_pretrained(
+            kernel = _choose_kernel(hf_config)
+            hf = AutoModelForCausalLM.from_pretrained(
                 source,
-                dtype=self.dtype,
-                attn_implementation=self.kernel,
+                dtype=arithmetic,
+                attn_implementation=kernel,
                 trust_remote_code=False,
             )
         else:
             hf_config = _read_config(config)
-            self.kernel = _choose_kernel(hf_config)
-            self.hf = AutoModelForCausalLM.from_config(
+            kernel = _choose_kernel(hf_config)
+            hf = AutoModelForCausalLM.from_config(
                 hf_config,
-                dtype=self.dtype,
-                attn_implementation=self.kernel,
+                dtype=arithmetic,
+                attn_implementation=kernel,
                 trust_remote_code=False,
             )
+        super().__init__(hf, arithmetic)
+        self.kernel = kernel
         if frozen or lora is not None:
             self.hf.requires_grad_(False)
         if lora is not None:
-            self._adapt(ConfigDict(lora).to_dict())
-        for parameter in self.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-        self.gradient_checkpointing = gradient_checkpointing
-        if gradient_checkpointing:
-            recompute_layers(self.hf)
-
-    def init_weights(self) -> None:
-        """Do nothing: transformers has set or loaded every weight.
-
-        mmengine would otherwise call the Hugging Face model's own
-        ``init_weights`` and draw anew.
-        """
+            self.add_lora(ConfigDict(lora).to_dict())
+        self.prepare_training(gradient_checkpointing)
 
     @property
     def decoder(self) -> nn.Module:
-        """The model without its vocabulary head."""
+        """Language model without its vocabulary head."""
         return self.hf.base_model
 
-    @property
-    def embed_dims(self) -> int:
-        """Width of the model, D."""
-        return self.hf.config.hidden_size
-
     def new_cache(self) -> KeyValueCache:
-        """An empty cache for :meth:`forward`."""
+        """Return an empty cache for :meth:`forward`."""
         return KeyValueCache()
-
-    def embed_text(self, input_ids: Tensor) -> Tensor:
-        """Embed token ids (...,) as (..., D)."""
-        return self.decoder.get_input_embeddings()(input_ids).float()
 
     def forward(
         self,
@@ -164,18 +143,19 @@ class CausalLM(BaseModule):
         visible: Tensor,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Run the decoder over a packed sequence.
+        """Turn a packed sequence of embeddings into hidden states.
 
         Args:
-            embeds (Tensor): (B, L, D), the new tokens.
-            positions (Tensor): (B, L) int64 positions.
-            visible (Tensor): (B, L, S) bool, True where a new token sees a
-                token; S counts those in ``cache``, then the new ones. Each
-                row sees at least one.
-            cache (KeyValueCache, optional): Of earlier tokens; is extended.
+            embeds (Tensor): (B, L, D) embeddings of the new tokens.
+            positions (Tensor): (B, L) int64 rotary positions.
+            visible (Tensor): (B, L, S) bool, True where a new token sees
+                another one. The S columns are the tokens in ``cache``, then
+                the new ones. Each row holds a True at least.
+            cache (KeyValueCache, optional): Keys and values of earlier
+                tokens; is extended by the new ones. Defaults to None.
 
         Returns:
-            Tensor: Normalised last hidden states, (B, L, D).
+            Tensor: (B, L, D), normalised last hidden states.
 
         Raises:
             RuntimeError: If a cache meets gradient checkpointing, for which
@@ -190,11 +170,11 @@ class CausalLM(BaseModule):
         self._check_reach(int(positions.max()))
         # Autocast of the whole model hands tokens over in half precision.
         embeds = embeds.to(torch.promote_types(embeds.dtype, torch.float32))
-        mask = visible[:, None]
+        mask = visible[:, None]  # (B, 1 for all heads, L, S)
         if self.kernel == 'eager':  # adds the mask to the scores
             lowest = torch.finfo(self.dtype).min
             mask = (~mask).to(embeds.dtype) * lowest
-        with self._arithmetic(embeds.device):
+        with self.arithmetic(embeds.device):
             out = self.decoder(
                 inputs_embeds=embeds,
                 position_ids=positions,
@@ -204,46 +184,16 @@ class CausalLM(BaseModule):
             )
         return out.last_hidden_state.float()
 
-    def logits(
-        self, hidden: Tensor, vocabulary: Tensor | None = None
-    ) -> Tensor:
-        """Vocabulary logits of hidden states, scaled and capped.
+    def add_lora(self, lora: dict) -> None:
+        """Put LoRA on the named linear layers of the decoder.
 
         Args:
-            hidden (Tensor): (..., D).
-            vocabulary (Tensor, optional): (n,) ids; only their logits are
-                computed. Defaults to None, all V.
+            lora (dict): Arguments of ``peft.LoraConfig``.
 
-        Returns:
-            Tensor: (..., V) or (..., n).
+        Raises:
+            ValueError: If a name is missing in the decoder, or
+                ``target_modules`` is a pattern.
         """
-        head = self.hf.get_output_embeddings()
-        weight, bias = head.weight, getattr(head, 'bias', None)
-        if vocabulary is not None:
-            weight = weight[vocabulary]
-            bias = None if bias is None else bias[vocabulary]
-        with self._arithmetic(hidden.device):
-            logits = nn.functional.linear(hidden, weight, bias)
-        logits = logits.float() * self._logit_scale
-        cap = getattr(self.hf.config, 'final_logit_softcapping', None)
-        return logits if cap is None else torch.tanh(logits / cap) * cap
-
-    @property
-    def _logit_scale(self) -> float:
-        """Cohere multiplies logits by a number, Granite divides them."""
-        config = self.hf.config
-        return getattr(config, 'logit_scale', 1.0) / getattr(
-            config, 'logits_scaling', 1.0
-        )
-
-    def _arithmetic(self, device: torch.device) -> torch.autocast:
-        """The context in which matrices are multiplied in ``dtype``."""
-        return torch.autocast(
-            device.type, self.dtype, enabled=self.dtype != torch.float32
-        )
-
-    def _adapt(self, lora: dict) -> None:
-        """Put LoRA on the named linear layers of the decoder."""
         wanted = lora.get('target_modules')
         if not isinstance(wanted, Sequence) or isinstance(wanted, str):
             raise ValueError(
@@ -263,9 +213,10 @@ class CausalLM(BaseModule):
                 f'{type(self.decoder).__name__} does not have; its linear '
                 f'layers are {sorted(found)}'
             )
-        inject_adapter_in_model(LoraConfig(**lora), self.decoder)
+        super().add_lora(lora)
 
     def _check_reach(self, last: int) -> None:
+        """Refuse a position that the architecture cannot represent."""
         config = self.hf.config
         for key in ('sliding_window', 'max_position_embeddings'):
             reach = getattr(config, key, None)
@@ -278,7 +229,7 @@ class CausalLM(BaseModule):
 
 
 def _read_config(config: dict | None) -> PreTrainedConfig:
-    """The configuration of random weights."""
+    """Turn ``vlm.config`` into a configuration of transformers."""
     if config is None:
         raise ValueError(
             'CausalLM got neither vlm.pretrained nor vlm.config; name a '
@@ -294,6 +245,6 @@ def _read_config(config: dict | None) -> PreTrainedConfig:
 
 
 def _choose_kernel(config: PreTrainedConfig) -> str:
-    """The fastest attention that computes what the model was trained with."""
+    """Return the fastest attention kernel that keeps a soft cap."""
     capped = getattr(config, 'attn_logit_softcapping', None) is not None
     return 'eager' if capped else 'sdpa'

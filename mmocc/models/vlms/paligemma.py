@@ -1,27 +1,26 @@
-"""PaliGemma and PaliGemma 2 as Hugging Face ships them, seen by blocks.
+"""PaliGemma and PaliGemma 2 of Hugging Face with attention by blocks.
 
-The model is composed, never patched: the vision tower and the projector make
-image tokens, the language model runs over embeddings that a bridge packs, and
-attention goes through :func:`~mmocc.models.layers.block_attention.
-block_attention`, registered with transformers' own attention interface.
+The vision tower and the projector turn images into tokens, and the language
+model runs over embeddings that a bridge packs. Attention goes through
+:func:`~mmocc.models.layers.block_attention.block_attention`, which is
+registered with transformers' own attention interface.
 
 Unusual here:
 
-* Embeddings of text are scaled by transformers >= 5.4 inside the embedding
-  layer, image tokens and occupancy queries are not scaled at all.
-* Soft-capping of Gemma 2 is kept in every block (transformers' fused kernels
-  would drop it).
-* Sliding-window layers see everything, which is the same thing as long as the
-  sequence fits the window (4096 tokens for PaliGemma 2); longer ones are
-  refused.
+* transformers >= 5.4 scales the embeddings of text inside the embedding
+  layer. Image tokens and occupancy queries are not scaled at all.
+* The soft cap of Gemma 2's attention scores is kept in every block;
+  transformers' fused kernels would drop it.
+* Layers with a sliding window see everything, which is the same as long as
+  the sequence fits the window (4096 tokens in PaliGemma 2). Longer sequences
+  are refused.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
-from peft import LoraConfig, inject_adapter_in_model
+from mmengine.config import ConfigDict
 from torch import Tensor, nn
 from transformers import (
     AttentionInterface,
@@ -31,7 +30,8 @@ from transformers import (
 
 from mmocc.models.layers.block_attention import BlockLayout, block_attention
 from mmocc.models.vlms.adapters import DecoderAdapters
-from mmocc.models.vlms.recomputing import recompute_layers
+from mmocc.models.vlms.hugging_face_lm import HuggingFaceLM
+from mmocc.models.vlms.tiny_starts import scale_sublayers, tie_query_key
 from mmocc.registry import MODELS
 from mmocc.utils.pretrained import resolve_pretrained
 
@@ -50,14 +50,14 @@ def _attention_for_transformers(
     softcap: float | None = None,
     **unused: Any,
 ) -> tuple[Tensor, None]:
-    """``block_attention`` with the signature transformers calls.
+    """Call ``block_attention`` with the signature of transformers.
 
     ``unused`` takes what the interface passes to every kernel (dropout, the
-    sliding window, ...) and this one has no use for.
+    sliding window, ...) and this one does not need.
     """
     out = block_attention(
         query, key, value, layout, module.layer_idx, scaling, softcap
-    )
+    )  # (B, heads, L, head_dim)
     return out.transpose(1, 2).contiguous(), None
 
 
@@ -65,11 +65,13 @@ AttentionInterface.register(ATTENTION, _attention_for_transformers)
 
 
 @MODELS.register_module()
-class PaliGemma(BaseModule):
-    """A PaliGemma model whose language layers run over packed blocks.
+class PaliGemma(HuggingFaceLM):
+    """PaliGemma or PaliGemma 2, whose language model reads packed blocks.
 
-    Paper: OccVLA Sec. 4.1 takes PaliGemma2-3B at 224 px; "PaliGemma 2: A
-    Family of Versatile VLMs for Transfer", arXiv 2412.03555.
+    OccVLA (Sec. 4.1) takes PaliGemma2-3B at 224 px ("PaliGemma 2: A Family of
+    Versatile VLMs for Transfer", arXiv 2412.03555).
+
+    B frames, V cameras, L tokens of a packed sequence of width D.
 
     Args:
         pretrained (str, optional): Checkpoint id or local folder. None builds
@@ -77,27 +79,26 @@ class PaliGemma(BaseModule):
         config (dict, optional): ``PaliGemmaConfig`` as a dict
             (``text_config``, ``vision_config``, ...); used, and needed, only
             where ``pretrained`` is None.
-        dtype (str): Of the arithmetic and of frozen weights; weights that
-            train, adapters and the residual stream stay in float32. Defaults
-            to 'float32'.
+        dtype (str): Type of the arithmetic and of frozen weights, such as
+            'bfloat16'. Weights that train, adapters and the residual stream
+            stay in float32. Defaults to 'float32'.
         adapter (dict, optional): ``bottleneck_dims`` and ``sublayers`` of
             :class:`DecoderAdapters`. Defaults to None, no adapters.
         lora (dict, optional): Arguments of ``peft.LoraConfig``, applied to
             the language model alone. Defaults to None.
-        frozen (Sequence[str]): Parts that get no gradient steps, out of
-            ``PARTS``. Adapters and LoRA are never frozen by it.
-        tied_qk_gain (float, optional): For random weights only: start the key
-            projections as this multiple of the query projections, and scale
-            these likewise, so that tokens with like codes attend to each
-            other from the start. Ours, for tiny models.
-        tied_qk_heads (int, optional): How many heads of each layer start so.
-            Defaults to None, all.
-        sublayer_gain (float, optional): For random weights only: scale of
-            what a sublayer adds to the residual stream at the start. Gemma 2
-            normalises it to 1, which at once drowns what tokens carry. Ours,
-            for tiny models.
-        gradient_checkpointing (bool): Recompute layers in the backward pass
-            (non-reentrant). Defaults to False.
+        frozen (Sequence[str]): Parts that are not trained, out of
+            ``PARTS``; adapters and LoRA always are. Defaults to ().
+        tied_qk_gain (float, optional): Factor of :func:`tie_query_key`, for
+            random weights of tiny models. Defaults to None, not tied.
+        tied_qk_heads (int, optional): Number of heads of each layer that
+            start so. Defaults to None, all.
+        sublayer_gain (float, optional): Scale of :func:`scale_sublayers`, for
+            random weights of tiny models. Defaults to None, unchanged.
+        gradient_checkpointing (bool): Whether to recompute layers in the
+            backward pass. Defaults to False.
+
+    Raises:
+        ValueError: If there is nothing to build from, or a name is unknown.
     """
 
     # PaliGemma counts positions from 1.
@@ -116,19 +117,18 @@ class PaliGemma(BaseModule):
         sublayer_gain: float | None = None,
         gradient_checkpointing: bool = False,
     ) -> None:
-        super().__init__()
-        self.dtype = getattr(torch, dtype)
+        arithmetic = getattr(torch, dtype)
         kernels = {'text_config': ATTENTION, 'vision_config': 'sdpa'}
         if pretrained is not None:
-            self.hf = PaliGemmaForConditionalGeneration.from_pretrained(
+            hf = PaliGemmaForConditionalGeneration.from_pretrained(
                 resolve_pretrained(pretrained),
-                dtype=self.dtype,
+                dtype=arithmetic,
                 attn_implementation=kernels,
             )
         elif config is not None:
-            self.hf = PaliGemmaForConditionalGeneration._from_config(
-                PaliGemmaConfig(**_plain(config)),
-                dtype=self.dtype,
+            hf = PaliGemmaForConditionalGeneration._from_config(
+                PaliGemmaConfig(**ConfigDict(config).to_dict()),
+                dtype=arithmetic,
                 attn_implementation=kernels,
             )
         else:
@@ -136,40 +136,21 @@ class PaliGemma(BaseModule):
                 'PaliGemma got neither vlm.pretrained nor vlm.config; name a '
                 'checkpoint, or give a config dict for random weights'
             )
+        super().__init__(hf, arithmetic)
         if tied_qk_gain is not None:
-            _tie_query_key(self.language_model, tied_qk_gain, tied_qk_heads)
+            tie_query_key(self.decoder, tied_qk_gain, tied_qk_heads)
         if sublayer_gain is not None:
-            _scale_sublayers(self.language_model, sublayer_gain)
+            scale_sublayers(self.decoder, sublayer_gain)
 
         self._freeze(frozen)
         self.adapters = None
         if adapter is not None:
             self.adapters = DecoderAdapters(
-                self.language_model.layers, self.embed_dims, **adapter
+                self.decoder.layers, self.embed_dims, **adapter
             )
         if lora is not None:
-            inject_adapter_in_model(
-                LoraConfig(**_plain(lora)), self.language_model
-            )
-        for parameter in self.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-        self.gradient_checkpointing = gradient_checkpointing
-        if gradient_checkpointing:
-            recompute_layers(self.hf)
-
-    def init_weights(self) -> None:
-        """Do nothing: transformers has set or loaded every weight.
-
-        mmengine would otherwise call the Hugging Face model's own
-        ``init_weights`` and draw anew.
-        """
-
-    def _arithmetic(self, device: torch.device) -> torch.autocast:
-        """The context in which matrices are multiplied in ``dtype``."""
-        return torch.autocast(
-            device.type, self.dtype, enabled=self.dtype != torch.float32
-        )
+            self.add_lora(ConfigDict(lora).to_dict())
+        self.prepare_training(gradient_checkpointing)
 
     def _freeze(self, parts: Sequence[str]) -> None:
         for name in parts:
@@ -181,34 +162,31 @@ class PaliGemma(BaseModule):
 
     @property
     def language_model(self) -> nn.Module:
-        """The decoder, without its head."""
+        """Language model without its vocabulary head."""
         return self.hf.model.language_model
 
-    @property
-    def embed_dims(self) -> int:
-        """Width of the language model, D."""
-        return self.hf.config.text_config.hidden_size
+    decoder = language_model
 
     @property
     def image_size(self) -> int:
-        """Height and width in pixels that the vision tower takes."""
+        """Height and width of an input image in pixels."""
         return self.hf.config.vision_config.image_size
 
     @property
     def tokens_per_side(self) -> int:
-        """Patches along each side of an image; their square is a view."""
+        """Number of patches along each side of an image."""
         vision = self.hf.config.vision_config
         return vision.image_size // vision.patch_size
 
     def embed_images(self, imgs: Tensor) -> Tensor:
-        """Encode all cameras of each frame.
+        """Encode the images of V cameras into tokens of the language model.
 
         Args:
             imgs (Tensor): (B, V, 3, H, W), normalised.
 
         Returns:
-            Tensor: (B, V * tokens_per_side ** 2, D), camera by camera, row
-            by row.
+            Tensor: (B, V * tokens_per_side ** 2, D) float32, camera by
+            camera, row by row.
 
         Raises:
             ValueError: If the images do not have the model's size.
@@ -220,40 +198,38 @@ class PaliGemma(BaseModule):
                 f'{tuple(imgs.shape)}; resize them in the pipeline '
                 '(image_size in the config)'
             )
-        with self._arithmetic(imgs.device):
+        with self.arithmetic(imgs.device):
             features = self.hf.model.get_image_features(imgs.flatten(0, 1))
-        tokens = features.pooler_output.float()
+        tokens = features.pooler_output.float()  # (B * V, patches, D)
         return tokens.unflatten(0, imgs.shape[:2]).flatten(1, 2)
-
-    def embed_text(self, input_ids: Tensor) -> Tensor:
-        """Embed token ids (...,) as (..., D)."""
-        return self.language_model.get_input_embeddings()(input_ids).float()
 
     def forward(
         self, embeds: Tensor, positions: Tensor, layout: BlockLayout
     ) -> Tensor:
-        """Run the decoder over a packed sequence.
+        """Turn a packed sequence of embeddings into hidden states.
 
         Args:
             embeds (Tensor): (B, L, D), in the order of ``layout``.
             positions (Tensor): (B, L) or (1, L) int64 rotary positions.
-            layout (BlockLayout): What the sequence holds.
+            layout (BlockLayout): Lengths of the blocks of the sequence.
 
         Returns:
-            Tensor: Normalised last hidden states, (B, L, D).
+            Tensor: (B, L, D), normalised last hidden states.
 
         Raises:
             ValueError: If the sequence is longer than the sliding window.
         """
-        window = getattr(self.hf.config.text_config, 'sliding_window', None)
+        window = getattr(self.text_config, 'sliding_window', None)
         if window is not None and int(positions.max()) >= window:
             raise ValueError(
                 f'the last token stands at position {int(positions.max())}, '
                 f'beyond the sliding window of {window}; use fewer cameras, '
                 'fewer pixels or shorter texts'
             )
+        # `layout` takes the place of masks: Gemma 2 asks for one mask of each
+        # kind of layer, Gemma 1 makes none for a kernel that is not its own.
         masks = {'full_attention': None, 'sliding_attention': None}
-        with self._arithmetic(embeds.device):
+        with self.arithmetic(embeds.device):
             out = self.language_model(
                 inputs_embeds=embeds,
                 position_ids=positions,
@@ -262,67 +238,3 @@ class PaliGemma(BaseModule):
                 layout=layout,
             )
         return out.last_hidden_state
-
-    def logits(
-        self, hidden: Tensor, vocabulary: Tensor | None = None
-    ) -> Tensor:
-        """Capped vocabulary logits of hidden states.
-
-        Args:
-            hidden (Tensor): (..., D).
-            vocabulary (Tensor, optional): (n,) ids; only their logits are
-                computed. Defaults to None, all V.
-
-        Returns:
-            Tensor: (..., V) or (..., n).
-        """
-        weight = self.hf.lm_head.weight
-        if vocabulary is not None:
-            weight = weight[vocabulary]
-        with self._arithmetic(hidden.device):
-            logits = hidden @ weight.t()
-        logits = logits.float()
-        cap = self.hf.config.text_config.final_logit_softcapping
-        return logits if cap is None else torch.tanh(logits / cap) * cap
-
-
-def _plain(config: dict) -> dict:
-    """mmengine's ConfigDict as plain dicts, which transformers expects."""
-    return {
-        key: _plain(value) if isinstance(value, dict) else value
-        for key, value in config.items()
-    }
-
-
-@torch.no_grad()
-def _tie_query_key(
-    language_model: nn.Module, gain: float, num_heads: int | None
-) -> None:
-    """Set W_q *= gain and W_k = W_q in the first heads of all layers.
-
-    Raises:
-        ValueError: If heads share keys, so that the shapes differ.
-    """
-    for layer in language_model.layers:
-        query, key = layer.self_attn.q_proj, layer.self_attn.k_proj
-        if query.weight.shape != key.weight.shape:
-            raise ValueError(
-                'vlm.tied_qk_gain needs as many key heads as query heads, got '
-                f'projections of {tuple(key.weight.shape)} and '
-                f'{tuple(query.weight.shape)}; set num_key_value_heads = '
-                'num_attention_heads or drop tied_qk_gain'
-            )
-        rows = slice(num_heads and num_heads * layer.self_attn.head_dim)
-        query.weight[rows] *= gain
-        key.weight[rows] = query.weight[rows]
-
-
-@torch.no_grad()
-def _scale_sublayers(language_model: nn.Module, gain: float) -> None:
-    """Let both sublayers of each layer start at ``gain`` times unit scale."""
-    for layer in language_model.layers:
-        for norm in (
-            layer.post_attention_layernorm,
-            layer.post_feedforward_layernorm,
-        ):
-            norm.weight.fill_(gain - 1)  # Gemma's norms multiply by 1 + w
