@@ -25,6 +25,9 @@ NUSCENES_PREFIX = {
     **{camera: f'samples/{camera}' for camera in CAMERAS},
 }
 
+# Boxes in each image: no transform here reads them, and they are large.
+UNREAD_KEYS = ('cam_instances',)
+
 # What `filter_cfg = dict(require=[...])` may ask of a frame.
 REQUIREMENTS: dict[str, Callable[[InfoFrame], bool]] = {
     'occ': lambda frame: bool(frame.occ_path),
@@ -181,14 +184,13 @@ class NuScenesOccDataset(NuScenesDataset):
                     "mmdet3d's info_version 1.1",
                     'make the file with tools/create_data.py',
                 )
-        # Boxes in each image: nobody here reads them, and they are large.
-        info.pop('cam_instances', None)
-        info.setdefault('instances', [])
+        for key in UNREAD_KEYS:
+            info.pop(key, None)
         frame = InfoFrame(info)
         info.update(
             instances=[
                 self._rename_labels(token, box) for box in frame.instances
-            ]
+            ],
         )
         if frame.occ_path:
             info.update(occ_path=osp.join(self.data_root, frame.occ_path))

@@ -214,8 +214,8 @@ class InfoFrame:
 
     @property
     def instances(self) -> Sequence[Mapping[str, Any]]:
-        """The boxes as the file has them, in the LiDAR frame."""
-        return self.read('instances')
+        """The boxes as the file has them; none where it has no such key."""
+        return self.info.get('instances', ())
 
     @property
     def boxes(self) -> Boxes:

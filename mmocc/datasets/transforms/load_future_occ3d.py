@@ -1,4 +1,4 @@
-"""Occupancy of the key frames to come: labels of forecasts."""
+"""Load the occupancy labels of the next key frames, for forecasts."""
 
 import numpy as np
 
@@ -6,15 +6,16 @@ from mmocc.datasets.transforms.load_occ3d_from_file import (
     GRID_SHAPE,
     LoadOcc3DFromFile,
 )
+from mmocc.infos import InfoFrame
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import FREE
 
 
 @TRANSFORMS.register_module()
 class LoadFutureOcc3D(LoadOcc3DFromFile):
-    """Read the labels of the next key frames, each in its own ego frame.
+    """Load the Occ3D labels of the next key frames, each in its ego frame.
 
-    Ground truth and nothing else: no input of a model may be made of it.
+    They are ground truth: no input of a model may be made of them.
 
     Required Keys: ``token``, ``future`` (see
     ``NuScenesOccDataset.num_future``).
@@ -25,7 +26,13 @@ class LoadFutureOcc3D(LoadOcc3DFromFile):
     """
 
     def transform(self, results: dict) -> dict:
-        """Load the labels after a frame.
+        """Load the labels of the frames behind this one.
+
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with the added keys.
 
         Raises:
             KeyError: If the data set does not look ahead.
@@ -40,11 +47,12 @@ class LoadFutureOcc3D(LoadOcc3DFromFile):
         semantics = np.full(shape, FREE, dtype=np.uint8)
         mask = np.zeros(shape, dtype=bool)
         valid = np.zeros(shape[0], dtype=bool)
-        for step, frame in enumerate(results['future']):
-            if frame is None or not frame.get('occ_path'):
+        for step, info in enumerate(results['future']):
+            frame = info and InfoFrame(info)
+            if frame is None or not frame.occ_path:
                 continue
             loaded = super().transform(
-                dict(token=frame['token'], occ_path=frame['occ_path'])
+                dict(token=frame.token, occ_path=frame.occ_path)
             )
             semantics[step] = loaded['voxel_semantics']
             mask[step] = loaded['mask_camera']

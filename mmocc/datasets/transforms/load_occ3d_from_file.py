@@ -1,4 +1,4 @@
-"""Occ3D-nuScenes labels."""
+"""Load Occ3D-nuScenes labels."""
 
 import io
 
@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 
 from mmocc.datasets.sample_error import sample_error
+from mmocc.infos import InfoFrame
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import FREE, OccGrid
 from mmocc.utils.npz_damage import NPZ_DAMAGE
@@ -23,7 +24,7 @@ _WAY_OUT = (
 
 @TRANSFORMS.register_module()
 class LoadOcc3DFromFile(BaseTransform):
-    """Read and check the ``labels.npz`` of a frame.
+    """Load the occupancy label of a frame from Occ3D's ``labels.npz``.
 
     Required Keys: ``token``, ``occ_path`` (of the file, or of its folder as
     BEVDet-style info files have it).
@@ -42,11 +43,17 @@ class LoadOcc3DFromFile(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Load the label of a frame.
 
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with the added keys.
+
         Raises:
             SampleError: If the file is missing, is no npz file, or holds
                 anything but what Occ3D's files hold.
         """
-        token, path = results['token'], results.get('occ_path')
+        token, path = results['token'], InfoFrame(results).occ_path
         if not path:
             raise sample_error(
                 token,
@@ -97,7 +104,7 @@ class LoadOcc3DFromFile(BaseTransform):
     def _check(
         token: str, path: str, key: str, array: np.ndarray, highest: int
     ) -> None:
-        """Integers 0 .. highest on the grid, or an error."""
+        """Refuse anything but integers 0 to ``highest`` on the grid."""
         whole = array.dtype.kind in 'biu'
         if array.shape != GRID_SHAPE or not whole:
             got = f'shape {array.shape} and type {array.dtype}'
