@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from mmocc_testing import make_occ_info, wrap_infos
 
-from mmocc.models.planners.anchor_set import AnchorSet
+from mmocc.infos import InfoFileError
+from mmocc.models.planners.anchor_set import AnchorError, AnchorSet
 
 TRAIN_SCENES = ('scene-0061', 'scene-0553')  # of nuScenes mini
 VAL_SCENE = 'scene-0103'
@@ -49,57 +50,6 @@ def write(tmp_path):
     return write
 
 
-def test_anchors_are_the_clusters(tool):
-    rng = np.random.default_rng(0)
-    centres = np.stack([drive(2.0), drive(8.0), drive(6.0, 5.0)])
-    futures = np.repeat(centres, 30, axis=0)
-    futures += rng.normal(scale=0.05, size=futures.shape)
-    anchors = tool.fit(futures, 3, 'global', 'train')
-    # From near to far.
-    np.testing.assert_allclose(anchors.anchors, centres[[0, 2, 1]], atol=0.05)
-    assert anchors.commands.tolist() == [-1, -1, -1]
-    # Two components of 0.05 m: 0.05 sqrt(pi / 2) from the mean.
-    assert anchors.oracle_ade == pytest.approx(0.0627, abs=0.004)
-
-
-def test_the_oracle_error_of_a_worked_example(tool):
-    futures = np.stack([drive(4.0), drive(6.0)])
-    anchors = tool.fit(futures, 1, 'global', 'train')
-    np.testing.assert_allclose(anchors.anchors[0], drive(5.0))
-    # 1 m/s too slow or too fast: 0.5 .. 3 m off, 1.75 m on average.
-    assert anchors.oracle_ade == pytest.approx(1.75)
-
-
-def test_equal_arguments_give_equal_anchors(tool):
-    futures = tool.complete_futures(make_infos())
-    first = tool.fit(futures, 6, 'global', 'train', seed=3)
-    assert tool.fit(futures, 6, 'global', 'train', seed=3).hash == first.hash
-    assert tool.fit(futures, 6, 'global', 'train', seed=4).seed == 4
-
-
-def test_anchors_of_commands(tool):
-    futures = tool.complete_futures(make_infos())
-    anchors = tool.fit(futures, 9, 'per_command', 'train')
-    assert anchors.commands.tolist() == [0] * 3 + [1] * 3 + [2] * 3
-    lateral = anchors.anchors[:, -1, 1].reshape(3, 3)
-    np.testing.assert_allclose(lateral, [[8.0] * 3, [0.0] * 3, [-8.0] * 3])
-    with pytest.raises(tool.FitError, match='multiple of 3'):
-        tool.fit(futures, 8, 'per_command', 'train')
-    straight = futures[np.abs(futures[:, -1, 1]) < 2]
-    with pytest.raises(tool.FitError, match=r'command left.*0 different'):
-        tool.fit(straight, 9, 'per_command', 'train')
-
-
-def test_the_range_of_steps_covers_most_of_them(tool):
-    futures = tool.complete_futures(make_infos())
-    centre, half_range = tool.step_range(futures)
-    steps = np.diff(futures, axis=1, prepend=0.0)
-    inside = np.abs((steps - centre) / half_range) <= 1
-    assert inside.mean() > 0.98
-    _, half_range = tool.step_range(np.stack([drive(0.0)] * 4))
-    assert (half_range > 0).all()
-
-
 def test_incomplete_futures_are_left_out(tool):
     infos = make_infos()
     futures = tool.complete_futures(infos)
@@ -110,23 +60,17 @@ def test_incomplete_futures_are_left_out(tool):
 def test_broken_futures_are_named(tool):
     infos = make_infos()
     infos[4]['ego']['fut_poses'][2, 1] = np.nan
-    with pytest.raises(tool.FitError, match=r'scene-0061-4: .*NaN'):
+    with pytest.raises(AnchorError, match=r'scene-0061-4: .*NaN'):
         tool.complete_futures(infos)
     infos = make_infos()
     infos[2]['ego'].update(fut_poses=np.zeros((4, 3)), fut_mask=[True] * 4)
-    with pytest.raises(tool.FitError, match=r'scene-0061-2: .*has 4 steps'):
+    with pytest.raises(AnchorError, match=r'scene-0061-2: .*has 4 steps'):
         tool.complete_futures(infos)
     del infos[0]['ego']
-    with pytest.raises(tool.FitError, match="scene-0061-0 has no 'ego'"):
+    with pytest.raises(InfoFileError, match=r'scene-0061-0: .*no key .ego'):
         tool.complete_futures(infos)
-    with pytest.raises(tool.FitError, match='no frame has a complete future'):
+    with pytest.raises(AnchorError, match='no frame has a complete future'):
         tool.complete_futures([])
-
-
-def test_too_few_futures_are_refused(tool):
-    futures = np.stack([drive(1.0), drive(1.0), drive(2.0)])
-    with pytest.raises(tool.FitError, match=r'3 anchors.*2 different futures'):
-        tool.fit(futures, 3, 'global', 'train')
 
 
 @pytest.mark.parametrize(
@@ -149,9 +93,9 @@ def test_scenes_tell_the_split(
 
 
 def test_a_split_that_nobody_knows_is_asked_for(tool, tmp_path):
-    with pytest.raises(tool.FitError, match='with --split'):
+    with pytest.raises(AnchorError, match='with --split'):
         tool.split_of({'mine-1'}, '', tmp_path / 'infos.pkl')
-    with pytest.raises(tool.FitError, match="says 'train', but"):
+    with pytest.raises(AnchorError, match="says 'train', but"):
         tool.split_of({VAL_SCENE}, 'v1.0-mini', tmp_path / 'x.pkl', 'train')
 
 
