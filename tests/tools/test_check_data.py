@@ -161,7 +161,7 @@ def _scratch(path: Path) -> None:
         ('NuScenes_QA/*train*', _delete, 'does not exist', 'NuScenes-QA'),
         ('NuScenes_QA/*val*', _cut, 'question file', 'NuScenes-QA'),
         ('v1.0-mini/scene.json', _delete, 'does not exist', 'metadata'),
-        ('v1.0-mini/sample.json', _cut, 'not valid JSON', 'metadata'),
+        ('v1.0-mini/sample.json', _cut, 'is cut off', 'metadata'),
     ],
 )
 def test_each_bad_file_is_named_with_its_source(
@@ -206,6 +206,16 @@ def test_absent_parts_are_notes_unless_required(root, capsys):
     assert 'note: can-bus' in capsys.readouterr().out
     assert run(root, '--require', 'can-bus') == 1
     assert 'error: can-bus' in capsys.readouterr().out
+
+
+def test_the_data_root_may_be_an_option(tmp_path, capsys):
+    version = ('--version', 'v1.0-mini')
+    for spelling in ('--data-root', '--root'):
+        assert check_data.main([spelling, str(tmp_path), *version]) == 1
+        assert str(tmp_path) in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        check_data.main([*version])
+    assert 'give the data root' in capsys.readouterr().err
 
 
 def test_missing_sweeps_are_notes_with_their_path(root, capsys):

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mmdet3d.datasets import convert_utils
 from mmocc_testing.handmade_nuscenes import HandmadeNuScenes
 from nuscenes.utils import splits
 
@@ -13,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 
 import create_data
 
-from dataset_converters import nuscenes_converter
+from dataset_converters import nuscenes_converter, object_boxes
 from dataset_converters.nuscenes_converter import (
     ConvertOptions,
     SplitReport,
@@ -92,7 +94,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(
     original = nuscenes_converter.convert_scene
 
     def spy(inputs, *rest):
-        scenes.append(inputs.record.name)
+        scenes.append(inputs.scene.name)
         return original(inputs, *rest)
 
     monkeypatch.setattr(nuscenes_converter, 'convert_scene', spy)
@@ -214,7 +216,7 @@ def test_command_line_tells_what_was_resumed(
 ):
     root = broken_at_second
     arguments = [
-        *('nuscenes', '--root', str(root), '--version', 'v1.0-mini'),
+        *('nuscenes', '--data-root', str(root), '--version', 'v1.0-mini'),
         *('--can-bus', '--out', str(tmp_path / 'out')),
     ]
     assert create_data.main(arguments) == 1
@@ -253,3 +255,28 @@ def test_broken_root_leaves_a_message_not_a_trace(root, tmp_path, capsys):
     ]
     assert create_data.main(arguments) == 1
     assert 'or leave out --can-bus' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('tool', ['create_data', 'check_data'])
+def test_help_loads_no_mmdet3d(tool):
+    code = (
+        f'import sys, {tool}\n'
+        f'try: {tool}.main(["--help"])\n'
+        'except SystemExit: pass\n'
+        'print("torch" in sys.modules or "mmdet3d" in sys.modules)'
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=Path(create_data.__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.startswith('usage: ')
+    assert run.stdout.endswith('False\n')
+
+
+def test_class_lists_are_those_of_mmdet3d():
+    """They are literals here, because mmdet3d takes long to import."""
+    assert object_boxes.CLASSES == convert_utils.nus_categories
+    assert object_boxes.ATTRIBUTES == convert_utils.nus_attributes

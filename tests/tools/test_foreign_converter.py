@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 import create_data
 
 from dataset_converters import trajectory_conventions as conventions
-from dataset_converters.foreign_infos import SOURCES, convert_foreign
+from dataset_converters.data_parts import PROJECTS
+from dataset_converters.foreign_infos import convert_foreign
 from mmocc.infos import InfoFileError, load_info_file
 from mmocc.infos.rigid import rigid_transform
 
@@ -37,49 +38,64 @@ def left_turn(steps: np.ndarray) -> np.ndarray:
 PLAN = left_turn(np.arange(1.0, 7.0))
 
 
+def lidar_steps(plan: np.ndarray) -> np.ndarray:
+    """Steps (6, 2) of the LiDAR along the ego axes of now."""
+    poses = np.concatenate((np.zeros((1, 3)), plan))
+    x, y = LIDAR_POSITION[:2]
+    cos, sin = np.cos(poses[:, 2]), np.sin(poses[:, 2])
+    mounts = np.stack((cos * x - sin * y, sin * x + cos * y), axis=1)
+    return np.diff(poses[:, :2] + mounts, axis=0)
+
+
+def to_vad(plan: np.ndarray) -> np.ndarray:
+    return lidar_steps(plan) @ LIDAR2EGO[:2, :2]
+
+
+def to_occworld(plan: np.ndarray) -> np.ndarray:
+    """Each step along the LiDAR axes of its own start."""
+    starts = np.concatenate(([0.0], plan[:-1, 2]))
+    steps = [
+        [[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]] @ step
+        for yaw, step in zip(starts, lidar_steps(plan), strict=True)
+    ]
+    return np.array(steps) @ LIDAR2EGO[:2, :2]
+
+
 def test_the_lidar_of_a_turning_car_by_hand():
     """A quarter turn on the spot: the LiDAR goes forward to left."""
     plan = np.zeros((6, 3))
     plan[:, 2] = np.pi / 2
-    offsets = conventions.to_vad(plan, LIDAR2EGO)
     # In the ego frame from (0.94, 0) to (0, 0.94); VAD's x is to the right.
-    np.testing.assert_allclose(offsets[0], [-0.94, -0.94], atol=1e-9)
-    np.testing.assert_allclose(offsets[1:], 0, atol=1e-9)
-    offsets = conventions.to_bev_planner(plan, LIDAR2EGO)
-    np.testing.assert_allclose(offsets[0], [-0.94, 0.94], atol=1e-9)
+    offsets = np.zeros((6, 2))
+    offsets[0] = -0.94, -0.94
+    np.testing.assert_allclose(to_vad(plan), offsets, atol=1e-9)
+    back = conventions.from_vad(offsets, plan[:, 2], LIDAR2EGO)
+    np.testing.assert_allclose(back, plan, atol=1e-9)
+    offsets[0] = -0.94, 0.94
+    back = conventions.from_bev_planner(offsets, plan[:, 2], LIDAR2EGO)
+    np.testing.assert_allclose(back, plan, atol=1e-9)
 
 
 def test_a_left_turn_stays_one_in_every_convention():
-    yaws = PLAN[:, 2]
-    for name in ('vad', 'occworld', 'bev_planner'):
-        stored = getattr(conventions, f'to_{name}')(PLAN, LIDAR2EGO)
-        back = getattr(conventions, f'from_{name}')(stored, yaws, LIDAR2EGO)
+    stored = dict(
+        vad=to_vad(PLAN),
+        occworld=to_occworld(PLAN),
+        bev_planner=lidar_steps(PLAN),
+        omnidrive=PLAN[None],
+    )
+    for name, plan in stored.items():
+        convert = getattr(conventions, f'from_{name}')
+        back = convert(plan, PLAN[:, 2], LIDAR2EGO)
         np.testing.assert_allclose(back, PLAN, atol=1e-9, err_msg=name)
     # To the left is -x of the LiDAR, and +y of the ego car.
-    assert conventions.to_vad(PLAN, LIDAR2EGO).sum(axis=0)[0] < -5
-    assert conventions.to_bev_planner(PLAN, LIDAR2EGO).sum(axis=0)[1] > 5
-    stored = conventions.to_omnidrive(PLAN)
-    assert stored.shape == (1, 6, 3)
-    np.testing.assert_array_equal(conventions.from_omnidrive(stored), PLAN)
+    assert stored['vad'].sum(axis=0)[0] < -5
+    assert stored['bev_planner'].sum(axis=0)[1] > 5
 
 
 def test_steps_of_occworld_are_alike_on_a_circle():
     """Each frame sees the same step: that is why they must be turned."""
-    steps = conventions.to_occworld(PLAN, LIDAR2EGO)
+    steps = to_occworld(PLAN)
     np.testing.assert_allclose(steps, np.tile(steps[0], (6, 1)), atol=1e-9)
-
-
-def test_each_first_command_means_something_else():
-    first = [1, 0, 0]
-    word = conventions.command_of
-    assert word(first, conventions.VAD_COMMANDS) == 'right'
-    assert word(first, conventions.BEV_PLANNER_COMMANDS) == 'left'
-    assert word(0, conventions.OMNIDRIVE_COMMANDS) == 'left'
-    assert word([[0, 1, 0]], conventions.VAD_COMMANDS) == 'left'
-    assert word(np.int64(2), conventions.OMNIDRIVE_COMMANDS) == 'straight'
-    for wrong in ([1, 1, 0], 3, [1, 0]):
-        with pytest.raises(ValueError, match='one-hot'):
-            word(wrong, conventions.VAD_COMMANDS)
 
 
 def _pose(index: int) -> np.ndarray:
@@ -132,13 +148,12 @@ def _entry(index: int, source: str) -> dict:
         valid_flag=np.array([True]),
         **mounting,
     )
-    offsets = conventions.to_vad(plan, LIDAR2EGO)
     if source in ('vad', 'occworld'):
-        entry['gt_ego_fut_trajs'] = offsets.astype(np.float32)
+        entry['gt_ego_fut_trajs'] = to_vad(plan).astype(np.float32)
     elif source == 'bev-planner':
-        entry['gt_ego_fut_trajs'] = conventions.to_bev_planner(plan, LIDAR2EGO)
+        entry['gt_ego_fut_trajs'] = lidar_steps(plan)
     elif source == 'omnidrive':
-        entry['gt_planning'] = conventions.to_omnidrive(plan)
+        entry['gt_planning'] = plan[None]
         entry['can_bus'] = np.array(
             [1, 0, 0, 0, 0.1, 0.2, 9.8, 0, 0, 0.6, 6.0, 0, 0]
         )
@@ -155,7 +170,7 @@ def write(path: Path, source: str, keep: range = range(FRAMES)) -> Path:
     return path
 
 
-@pytest.mark.parametrize('source', SOURCES)
+@pytest.mark.parametrize('source', PROJECTS)
 def test_infos_of_each_project(tmp_path, source):
     out = tmp_path / 'ours.pkl'
     report = convert_foreign(write(tmp_path / 'x.pkl', source), source, out)

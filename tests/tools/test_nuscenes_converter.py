@@ -441,8 +441,8 @@ def _broken(root: Path, name: str, text: str | None) -> None:
     ('breakage', 'asked', 'message'),
     [
         (lambda r: _broken(r, 'scene', None), {}, r'scene\.json does not'),
-        (lambda r: _broken(r, 'sample', '[{"to'), {}, r'sample\.json is not'),
-        (lambda r: _broken(r, 'log', '{}'), {}, 'should be a list'),
+        (lambda r: _broken(r, 'sample', '[{"to'), {}, r'sample\.json, line 1'),
+        (lambda r: _broken(r, 'log', '{}'), {}, 'expected a list'),
         (lambda r: _broken(r, 'ego_pose', '[]'), {}, 'has no row'),
         (lambda r: shutil.rmtree(r / 'samples'), {}, 'unpack the sensor'),
         (lambda r: None, {'occ3d': True}, 'gts does not exist'),

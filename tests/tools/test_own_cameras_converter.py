@@ -230,5 +230,5 @@ def test_no_file_and_no_json(tmp_path):
     with pytest.raises(OwnCamerasError, match='cannot be read'):
         read_drive(tmp_path / 'none.json')
     (tmp_path / 'x.json').write_text('{')
-    with pytest.raises(OwnCamerasError, match='not JSON'):
+    with pytest.raises(OwnCamerasError, match='is cut off'):
         read_drive(tmp_path / 'x.json')

@@ -18,10 +18,10 @@ from dataset_converters.nuscenes_converter import (
     convert_nuscenes,
 )
 from dataset_converters.own_cameras import (
-    Camera,
+    CameraCalibration,
+    CameraImage,
     Drive,
     KeyFrame,
-    Shot,
     drive_infos,
 )
 from mmocc.datasets import NuScenesOccDataset
@@ -275,10 +275,10 @@ def test_the_real_frame_as_a_drive_of_ones_own(frame, real_data):
     ego2global = array(frame['ego2global'])
     cameras, shots = {}, {}
     for name, view in frame['images'].items():
-        cameras[name] = Camera(
+        cameras[name] = CameraCalibration(
             array(view['cam2img']), array(view['cam2ego']), *SIZE
         )
-        shots[name] = Shot(
+        shots[name] = CameraImage(
             view['img_path'], view['timestamp'], camera_pose(frame, view)
         )
     key = KeyFrame(frame['timestamp'], ego2global, shots)

@@ -1,21 +1,24 @@
-"""The CAN bus messages of a scene, asked for the latest one up to a moment."""
+"""Read the CAN bus messages of a scene and find the latest one."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dataset_converters.nuscenes_tables import MICROSECONDS, TableError
+from dataset_converters.nuscenes_tables import (
+    MICROSECONDS,
+    TableError,
+    read_download,
+)
 
-# A message older than this, seconds, says nothing about the moment. Ours:
-# poses come at 50 Hz and steering angles at 100 Hz.
+# Older messages, seconds, are not used. Ours: poses come at 50 Hz and
+# steering angles at 100 Hz.
 MAX_AGE = 0.2
 
 
 @dataclass(frozen=True)
 class CanBus:
-    """Messages in time order.
+    """CAN bus messages of a scene in time order.
 
     Attributes:
         pose_times (np.ndarray): (P,) seconds.
@@ -34,21 +37,8 @@ class CanBus:
     steer: np.ndarray
 
 
-def _messages(path: Path) -> list[dict]:
-    if not path.is_file():
-        return []
-    try:
-        rows = json.loads(path.read_text(encoding='utf-8'))
-        return sorted(rows, key=lambda row: row['utime'])
-    except (ValueError, KeyError, TypeError) as error:
-        raise TableError(
-            f'{path} is not a list of CAN bus messages ({error!r}); unpack '
-            'the CAN bus expansion again'
-        ) from error
-
-
 def can_bus_files(root: Path, scene_name: str) -> tuple[Path, Path]:
-    """Paths of the poses and of the steering angles of a scene."""
+    """Return the paths of a scene's poses and steering angles."""
     folder = Path(root) / 'can_bus'
     return (
         folder / f'{scene_name}_pose.json',
@@ -60,11 +50,11 @@ def load_can_bus(root: Path, scene_name: str) -> CanBus | None:
     """Read ``can_bus/<scene>_{pose,steeranglefeedback}.json``.
 
     Returns:
-        CanBus or None: None where the scene has no pose messages, which is
-        so for a few scenes of nuScenes.
+        CanBus or None: None where the scene has no pose messages, as a few
+        scenes of nuScenes.
 
     Raises:
-        TableError: A file is there but cannot be read.
+        TableError: A file exists but cannot be read.
     """
     pose_file, steer_file = can_bus_files(root, scene_name)
     poses = _messages(pose_file)
@@ -72,6 +62,8 @@ def load_can_bus(root: Path, scene_name: str) -> CanBus | None:
         return None
     steers = _messages(steer_file)
     try:
+        poses = sorted(poses, key=lambda message: message['utime'])
+        steers = sorted(steers, key=lambda message: message['utime'])
         return CanBus(
             pose_times=np.array([m['utime'] for m in poses]) / MICROSECONDS,
             accel=np.array([m['accel'] for m in poses], dtype=float),
@@ -89,10 +81,21 @@ def load_can_bus(root: Path, scene_name: str) -> CanBus | None:
         ) from error
 
 
+def _messages(path: Path) -> list[dict]:
+    if not path.is_file():
+        return []
+    way_out = 'unpack the CAN bus expansion again'
+    return read_download(path, 'the CAN bus messages', list, way_out)
+
+
 def latest(times: np.ndarray, moment: float) -> int | None:
-    """Index of the last message at or before ``moment``, or None.
+    """Return the index of the last message at or before a moment, or None.
 
     None also where that message is older than ``MAX_AGE``.
+
+    Args:
+        times (np.ndarray): (N,) rising times of messages, seconds.
+        moment (float): Seconds.
     """
     index = int(np.searchsorted(times, moment, side='right')) - 1
     if index < 0 or moment - times[index] > MAX_AGE:

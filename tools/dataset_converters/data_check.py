@@ -1,19 +1,26 @@
-"""Check a data root: tables, files, geometry, labels and text."""
+"""Check a data root: tables, files, geometry, labels and texts."""
 
-from collections.abc import Callable, Iterable, Sequence
+import platform
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nuscenes.utils import splits as nuscenes_splits
+from tqdm import tqdm
 
 from dataset_converters.can_bus import can_bus_files, load_can_bus
+from dataset_converters.data_parts import (
+    OFFICIAL_COUNTS,
+    OPTIONAL_PARTS,
+    SPLITS,
+    TEST,
+)
 from dataset_converters.file_checks import (
     MISSING,
     check_image,
     check_label,
     check_points,
 )
-from dataset_converters.findings import ERROR, NOTE, WARNING, Findings
+from dataset_converters.findings import ERROR, NOTE, WARNING, DataFindings
 from dataset_converters.geometry_checks import (
     BOXES,
     BOXES_IN_VIEW,
@@ -23,37 +30,28 @@ from dataset_converters.geometry_checks import (
     count_points_in_boxes,
 )
 from dataset_converters.in_order import in_order
-from dataset_converters.nuscenes_converter import (
-    MAX_SWEEPS,
-    SPLITS,
-    TEST,
-    text_splits,
-)
-from dataset_converters.nuscenes_qa import load_questions, question_file
+from dataset_converters.nuscenes_converter import MAX_SWEEPS, split_by_scene
 from dataset_converters.nuscenes_tables import (
-    Frame,
+    NuScenesFrame,
+    NuScenesScene,
     NuScenesTables,
-    SceneRecord,
     TableError,
 )
-from dataset_converters.omnidrive_text import (
+from dataset_converters.nuscenes_text import (
     KINDS,
+    load_questions,
     omnidrive_files,
+    question_file,
     read_pairs,
+    text_splits,
 )
 from mmocc.annotation import RoadMap
 from mmocc.infos import MapError, map_path
+from mmocc.version import __version__
 
-# Key frames of the official tables (nuScenes; Occ3D-nuScenes has the same).
-OFFICIAL_COUNTS = {
-    'v1.0-mini': {'train': 323, 'val': 81},
-    'v1.0-trainval': {'train': 28130, 'val': 6019},
-    'v1.0-test': {'test': 6008},
-}
-# What a root may do without.
-OPTIONAL_PARTS = ('map', 'can-bus', 'occ3d', 'qa', 'omnidrive')
+PARTS = ('map', 'can-bus', 'occ3d', 'qa', 'omnidrive')
 PARTS = ('samples', 'sweeps', *OPTIONAL_PARTS)
-# Scenes that nuScenes itself has no CAN bus of (nuscenes-devkit).
+# Scenes without CAN bus in nuScenes itself (nuscenes-devkit).
 NO_CAN_BUS = frozenset(
     f'scene-{number:04d}'
     for number in (*range(161, 169), *range(170, 177), *range(309, 315))
@@ -68,13 +66,14 @@ class CheckOptions:
     """What to check.
 
     Attributes:
-        root (Path): The data root.
+        root (Path): Data root.
         version (str): Folder of the tables.
         omnidrive (Path): Folder of OmniDrive's text, or None.
         required (Sequence[str]): Optional parts whose absence is an error.
         spots (int): Frames of a scene whose files are read in full.
-        deep (bool): Read every file in full.
+        deep (bool): Whether to read every file in full.
         workers (int): Processes.
+        progress (bool): Whether to show a progress bar.
     """
 
     root: Path
@@ -84,61 +83,89 @@ class CheckOptions:
     spots: int = 1
     deep: bool = False
     workers: int = 1
+    progress: bool = False
 
 
 @dataclass
 class CheckReport:
-    """The outcome.
+    """Findings and counts of a data root.
 
     Attributes:
-        findings (Findings): All that was found.
-        scenes, samples (dict[str, int]): By split.
+        options (CheckOptions): What was checked.
+        findings (DataFindings): Problems, and counts of files.
+        scenes, samples (dict[str, int]): Numbers by split.
     """
 
-    findings: Findings = field(default_factory=Findings)
+    options: CheckOptions
+    findings: DataFindings = field(default_factory=DataFindings)
     scenes: dict[str, int] = field(default_factory=dict)
     samples: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def summary(self) -> str:
+        """Markdown to paste into an issue: no path of this machine."""
+        options, findings = self.options, self.findings
+        official = OFFICIAL_COUNTS[options.version]
+        read = (
+            'all files' if options.deep else f'{options.spots} frames a scene'
+        )
+        measured = findings.measured
+        return '\n'.join(
+            [
+                f'### mmocc {__version__} data check: {options.version}',
+                f'{platform.system()}, Python {platform.python_version()}, '
+                f'{read} read in full',
+                '',
+                '| split | scenes | samples | official samples |',
+                '| --- | --- | --- | --- |',
+                *(
+                    f'| {split} | {self.scenes[split]} | {count} | '
+                    f'{official[split]} |'
+                    for split, count in self.samples.items()
+                ),
+                '',
+                *findings.table(PARTS),
+                '',
+                f'- visible boxes in an image: {measured[BOXES_IN_VIEW]} of '
+                f'{measured[BOXES]}',
+                f'- LiDAR points in boxes: {measured[POINTS_IN_BOXES]}, the '
+                f'tables count {measured[POINTS]}',
+                f'- {findings.number(ERROR)} errors, '
+                f'{findings.number(WARNING)} warnings, '
+                f'{findings.number(NOTE)} notes',
+            ]
+        )
+
 
 @dataclass(frozen=True)
-class _Task:
-    record: SceneRecord
+class _CheckTask:
+    scene: NuScenesScene
     split: str
     options: CheckOptions
     parts: frozenset[str]
 
 
-ProgressBar = Callable[[Iterable, int], Iterable]
-
-
-def _no_bar(items: Iterable, total: int) -> Iterable:
-    return items
-
-
-def check_data(
-    options: CheckOptions, progress: ProgressBar = _no_bar
-) -> CheckReport:
-    """Check a data root.
-
-    Args:
-        options (CheckOptions): What to check.
-        progress (Callable): Wraps the scenes: (results, number) to results.
-    """
-    report = CheckReport()
+def check_data(options: CheckOptions) -> CheckReport:
+    """Check the tables, files, geometry, labels and texts of a data root."""
+    report = CheckReport(options)
     findings = report.findings
     try:
         tables = NuScenesTables(options.root, options.version, MAX_SWEEPS)
     except TableError as error:
         findings.add(ERROR, 'tables', options.root, str(error))
         return report
-    parts = _parts_there(options, findings)
+    parts = _find_parts(options, findings)
     scenes = _scenes_by_split(tables, options.version, findings)
     tasks = _tasks(tables, scenes, options, parts, findings)
-    results = in_order(_check_scene, tasks, options.workers)
     tokens: dict[str, set[str]] = {split: set() for split in scenes}
     report.scenes = {split: len(rows) for split, rows in scenes.items()}
-    total = sum(report.scenes.values())
-    for split, seen, found in progress(results, total):
+    for split, seen, found in tqdm(
+        in_order(_check_scene, tasks, options.workers),
+        total=sum(report.scenes.values()),
+        desc='checking',
+        unit='scene',
+        disable=not options.progress,
+    ):
         tokens[split] |= seen
         findings.merge(found)
     report.samples = {split: len(seen) for split, seen in tokens.items()}
@@ -151,8 +178,10 @@ def check_data(
     return report
 
 
-def _parts_there(options: CheckOptions, findings: Findings) -> frozenset[str]:
-    """The optional parts that a root has; a note for each that it lacks."""
+def _find_parts(
+    options: CheckOptions, findings: DataFindings
+) -> frozenset[str]:
+    """Return the optional parts of a root; add a note for each other one."""
     root = options.root
     folders = {
         'sweeps': root / 'sweeps',
@@ -181,13 +210,9 @@ def _parts_there(options: CheckOptions, findings: Findings) -> frozenset[str]:
 
 
 def _scenes_by_split(
-    tables: NuScenesTables, version: str, findings: Findings
+    tables: NuScenesTables, version: str, findings: DataFindings
 ) -> dict[str, list[dict]]:
-    split_of = {
-        name: split
-        for split, official in SPLITS[version].items()
-        for name in getattr(nuscenes_splits, official)
-    }
+    split_of = split_by_scene(version)
     scenes: dict[str, list[dict]] = {split: [] for split in SPLITS[version]}
     for scene in tables.scenes:
         if scene['name'] in split_of:
@@ -208,55 +233,55 @@ def _tasks(
     scenes: dict[str, list[dict]],
     options: CheckOptions,
     parts: frozenset[str],
-    findings: Findings,
-) -> Iterable[_Task]:
+    findings: DataFindings,
+) -> Iterable[_CheckTask]:
     for split, rows in scenes.items():
         for scene in rows:
             try:
-                record = tables.scene_record(scene)
+                rows_of_scene = tables.read_scene(scene)
             except (TableError, ValueError, TypeError) as error:
                 findings.add(ERROR, 'tables', scene['name'], str(error))
                 continue
-            yield _Task(record, split, options, parts)
+            yield _CheckTask(rows_of_scene, split, options, parts)
 
 
-def _check_scene(task: _Task) -> tuple[str, set[str], Findings]:
-    """Split, sample tokens and findings of one scene."""
-    findings = Findings()
-    record, root = task.record, task.options.root
-    tokens = {frame.token for frame in record.frames}
-    check_geometry(record, findings)
+def _check_scene(task: _CheckTask) -> tuple[str, set[str], DataFindings]:
+    """Return split, sample tokens and findings of one scene."""
+    findings = DataFindings()
+    scene, root = task.scene, task.options.root
+    tokens = {frame.token for frame in scene.frames}
+    check_geometry(scene, findings)
     images = [
         root / camera.filename
-        for frame in record.frames
+        for frame in scene.frames
         for camera in frame.cameras.values()
     ]
     if not any(path.is_file() for path in images):
-        findings.expected['samples'] += len(images) + len(record.frames)
+        findings.expected['samples'] += len(images) + len(scene.frames)
         findings.add(
             ERROR,
             'samples',
-            record.name,
+            scene.name,
             f'none of its {len(images)} key images is there, such as '
             f'{images[0]}',
         )
     else:
-        spots = _spots(len(record.frames), task.options)
-        for k, frame in enumerate(record.frames):
+        spots = _spots(len(scene.frames), task.options)
+        for k, frame in enumerate(scene.frames):
             _check_sensors(frame, root, k in spots, findings)
     if 'sweeps' in task.parts:
-        _check_sweeps(record, root, findings)
+        _check_sweeps(scene, root, findings)
     if 'can-bus' in task.parts:
-        _check_can_bus(record.name, root, findings)
+        _check_can_bus(scene.name, root, findings)
     if 'occ3d' in task.parts:
-        _check_labels(record, task.options, findings)
+        _check_labels(scene, task.options, findings)
     if 'omnidrive' in task.parts:
         _check_text(task, findings)
     return task.split, tokens, findings
 
 
 def _spots(frames: int, options: CheckOptions) -> set[int]:
-    """Frames to read in full, evenly spread."""
+    """Choose frames to read in full, evenly spread."""
     if options.deep:
         return set(range(frames))
     count = options.spots
@@ -264,40 +289,36 @@ def _spots(frames: int, options: CheckOptions) -> set[int]:
 
 
 def _check_sensors(
-    frame: Frame, root: Path, read: bool, findings: Findings
+    frame: NuScenesFrame, root: Path, read: bool, findings: DataFindings
 ) -> None:
     for camera in frame.cameras.values():
         path = root / camera.filename
         problem = check_image(path, (camera.width, camera.height), read)
-        findings.count_file('samples', problem)
-        if problem:
-            findings.add(ERROR, 'samples', path, problem)
+        findings.add_file('samples', path, problem)
     path = root / frame.lidar.filename
     problem = check_points(path, read)
-    findings.count_file('samples', problem)
-    if problem:
-        # The models read cameras alone.
-        findings.add(WARNING, 'samples', path, problem)
-    elif read:
+    # Not an error: the models read cameras alone.
+    findings.add_file('samples', path, problem, WARNING)
+    if read and not problem:
         count_points_in_boxes(frame, root, findings)
 
 
-def _check_sweeps(record: SceneRecord, root: Path, findings: Findings) -> None:
-    """Check the LiDAR files between key frames; the models do without."""
+def _check_sweeps(
+    scene: NuScenesScene, root: Path, findings: DataFindings
+) -> None:
+    """Check LiDAR files between key frames, which the models do not need."""
     names = {
         sweep.filename: None
-        for frame in record.frames
+        for frame in scene.frames
         for sweep in frame.sweeps
         if sweep.filename.startswith('sweeps/')
     }
     for name in names:
         problem = check_points(root / name, read=False)
-        findings.count_file('sweeps', problem)
-        if problem:
-            findings.add(NOTE, 'sweeps', root / name, problem)
+        findings.add_file('sweeps', root / name, problem, NOTE)
 
 
-def _check_can_bus(name: str, root: Path, findings: Findings) -> None:
+def _check_can_bus(name: str, root: Path, findings: DataFindings) -> None:
     path, _ = can_bus_files(root, name)
     problem = None if path.is_file() else MISSING
     if problem is None:
@@ -308,27 +329,23 @@ def _check_can_bus(name: str, root: Path, findings: Findings) -> None:
     elif name in NO_CAN_BUS:
         findings.add(NOTE, 'can-bus', path, 'nuScenes has none of this scene')
         return
-    findings.count_file('can-bus', problem)
-    if problem:
-        findings.add(ERROR, 'can-bus', path, problem)
+    findings.add_file('can-bus', path, problem)
 
 
 def _check_labels(
-    record: SceneRecord, options: CheckOptions, findings: Findings
+    scene: NuScenesScene, options: CheckOptions, findings: DataFindings
 ) -> None:
-    spots = _spots(len(record.frames), options)
-    for k, frame in enumerate(record.frames):
-        path = options.root / 'gts' / record.name / frame.token / 'labels.npz'
+    spots = _spots(len(scene.frames), options)
+    for k, frame in enumerate(scene.frames):
+        path = options.root / 'gts' / scene.name / frame.token / 'labels.npz'
         problem = check_label(path, k in spots)
-        findings.count_file('occ3d', problem)
-        if problem:
-            findings.add(ERROR, 'occ3d', path, problem)
+        findings.add_file('occ3d', path, problem)
 
 
-def _check_text(task: _Task, findings: Findings) -> None:
-    """Any file of OmniDrive may be missing; none may be broken."""
+def _check_text(task: _CheckTask, findings: DataFindings) -> None:
+    """Check OmniDrive's files: any may be missing, none may be damaged."""
     splits = text_splits(task.options.version, task.split)
-    for frame in task.record.frames:
+    for frame in task.scene.frames:
         there = [
             (kind, path)
             for split in splits
@@ -346,11 +363,12 @@ def _check_text(task: _Task, findings: Findings) -> None:
             except TableError as error:
                 problem = str(error)
                 findings.add(ERROR, 'omnidrive', path, problem)
-        findings.count_file('omnidrive', problem)
+        findings.expected['omnidrive'] += 1
+        findings.present['omnidrive'] += problem is None
 
 
 def _check_counts(
-    samples: dict[str, int], version: str, findings: Findings
+    samples: dict[str, int], version: str, findings: DataFindings
 ) -> None:
     for split, official in OFFICIAL_COUNTS[version].items():
         if samples[split] != official:
@@ -364,7 +382,7 @@ def _check_counts(
             )
 
 
-def _check_measured(findings: Findings) -> None:
+def _check_measured(findings: DataFindings) -> None:
     measured = findings.measured
     if measured[BOXES_IN_VIEW] < _LEAST_IN_VIEW * measured[BOXES]:
         findings.add(
@@ -388,7 +406,7 @@ def _check_measured(findings: Findings) -> None:
 
 
 def _check_maps(
-    tables: NuScenesTables, root: Path, findings: Findings
+    tables: NuScenesTables, root: Path, findings: DataFindings
 ) -> None:
     for location in sorted({tables.location(s) for s in tables.scenes}):
         path = map_path(root, location)
@@ -400,13 +418,11 @@ def _check_maps(
                 problem = MISSING
         except MapError as error:
             problem = str(error)
-        findings.count_file('map', problem)
-        if problem:
-            findings.add(ERROR, 'map', path, problem)
+        findings.add_file('map', path, problem)
 
 
 def _check_questions(
-    tokens: dict[str, set[str]], root: Path, findings: Findings
+    tokens: dict[str, set[str]], root: Path, findings: DataFindings
 ) -> None:
     asked: set[str] = set()
     for split in tokens:
@@ -416,9 +432,7 @@ def _check_questions(
             asked |= load_questions(root, split).keys()
         except TableError as error:
             problem = str(error)
-        findings.count_file('qa', problem)
-        if problem:
-            findings.add(ERROR, 'qa', path, problem)
+        findings.add_file('qa', path, problem)
     every = set().union(*tokens.values())
     if asked and not asked & every:
         findings.add(

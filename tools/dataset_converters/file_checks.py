@@ -1,9 +1,8 @@
-"""Whether a file of nuScenes or Occ3D is there and can be read.
+"""Check that files of nuScenes and Occ3D exist and can be read.
 
 Each function returns None, or one phrase that says what is wrong.
 """
 
-import json
 import zipfile
 from pathlib import Path
 
@@ -25,9 +24,9 @@ def check_image(path: Path, size: tuple[int, int], decode: bool) -> str | None:
 
     Args:
         path (Path): A JPEG file.
-        size (tuple[int, int]): Width and height that the tables say.
+        size (tuple[int, int]): Width and height in the tables, pixels.
         decode (bool): Whether to decode it; otherwise its first and last
-            bytes are looked at, which finds files that are cut off.
+            bytes are read, which finds files that are cut off.
     """
     if not path.is_file():
         return MISSING
@@ -49,10 +48,10 @@ def check_image(path: Path, size: tuple[int, int], decode: bool) -> str | None:
 
 
 def decode_image(path: Path) -> np.ndarray | None:
-    """Pixels (H, W, 3) as they are stored; None where the file is damaged.
+    """Read pixels (H, W, 3) as stored, or None where the file is damaged.
 
-    ``cv2.imread`` would fill what a file lacks with grey and turn images that
-    are marked as lying on their side; the models' loader does neither.
+    ``cv2.imread`` would fill the lacking end of a file with grey and rotate
+    images by their EXIF orientation; the models' loader does neither.
     """
     data = np.fromfile(path, dtype=np.uint8)
     if not data.size:
@@ -61,7 +60,7 @@ def decode_image(path: Path) -> np.ndarray | None:
 
 
 def check_points(path: Path, read: bool) -> str | None:
-    """Check a LiDAR file; with ``read``, that its numbers are finite."""
+    """Check a LiDAR file; with ``read``, also that it is finite."""
     if not path.is_file():
         return MISSING
     length = path.stat().st_size
@@ -76,12 +75,12 @@ def check_points(path: Path, read: bool) -> str | None:
 
 
 def read_points(path: Path) -> np.ndarray:
-    """Points (N, 5) of a LiDAR file."""
+    """Read points (N, 5) of a LiDAR file: x, y, z, intensity, ring."""
     return np.fromfile(path, dtype=np.float32).reshape(-1, 5)
 
 
 def check_label(path: Path, read: bool) -> str | None:
-    """Check an Occ3D label; with ``read``, its arrays as well."""
+    """Check an Occ3D label; with ``read``, also its arrays."""
     if not path.is_file():
         return MISSING
     try:
@@ -111,15 +110,4 @@ def _check_arrays(path: Path) -> str | None:
                 f'{name} holds {array.min()} to {array.max()}, expected 0 to '
                 f'{most}'
             )
-    return None
-
-
-def check_json(path: Path) -> str | None:
-    """Check that a file is JSON."""
-    if not path.is_file():
-        return MISSING
-    try:
-        json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, OSError) as error:
-        return f'is not valid JSON ({error})'
     return None

@@ -1,23 +1,23 @@
-"""What a check of a data root found, and how it is told."""
+"""Collect what a check of a data root finds, and format it as text."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dataset_converters.sources import SOURCES
+from dataset_converters.data_parts import DOWNLOADS
 
 ERROR, WARNING, NOTE = 'error', 'warning', 'note'
 _LEVELS = (ERROR, WARNING, NOTE)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it should be.
+class DataFinding:
+    """A problem of a data root.
 
     Attributes:
         level (str): ``error`` (this data cannot be used as it is),
             ``warning`` (look at it) or ``note`` (known, harmless).
-        part (str): What it belongs to, such as ``occ3d``.
+        part (str): Part of the data, such as ``occ3d``.
         place (str): Path of the file, or scene and token.
         problem (str): What was found and what was expected.
     """
@@ -32,47 +32,58 @@ class Finding:
 
 
 @dataclass
-class Findings:
-    """Findings and counts of a scene, or of a whole root.
+class DataFindings:
+    """Findings and counts of a scene or of a whole root.
 
     Attributes:
-        items (list[Finding]): In the order of the scenes.
-        expected, present (Counter): Files by part.
+        items (list[DataFinding]): In the order of the scenes.
+        expected, present (Counter): Number of files by part.
         measured (Counter): Sums of spot checks by name.
     """
 
-    items: list[Finding] = field(default_factory=list)
+    items: list[DataFinding] = field(default_factory=list)
     expected: Counter = field(default_factory=Counter)
     present: Counter = field(default_factory=Counter)
     measured: Counter = field(default_factory=Counter)
 
     def add(self, level: str, part: str, place: object, problem: str) -> None:
-        """Note a finding."""
-        self.items.append(Finding(level, part, str(place), problem))
+        """Append a finding."""
+        self.items.append(DataFinding(level, part, str(place), problem))
 
-    def count_file(self, part: str, problem: str | None) -> None:
-        """Count a file that is expected; it is there without a problem."""
+    def add_file(
+        self, part: str, path: object, problem: str | None, level: str = ERROR
+    ) -> None:
+        """Count a file that is expected; append its problem, if it has one.
+
+        Args:
+            part (str): Part of the data.
+            path (object): Path of the file.
+            problem (str): What is wrong with it, or None.
+            level (str): Level of the finding. Defaults to ``error``.
+        """
         self.expected[part] += 1
         self.present[part] += problem is None
+        if problem is not None:
+            self.add(level, part, path, problem)
 
-    def merge(self, other: 'Findings') -> None:
-        """Add all that another one holds."""
+    def merge(self, other: 'DataFindings') -> None:
+        """Append the findings of another one and add its counts."""
         self.items += other.items
         self.expected += other.expected
         self.present += other.present
         self.measured += other.measured
 
     def number(self, level: str) -> int:
-        """How many findings of a level there are."""
+        """Return the number of findings of a level."""
         return sum(item.level == level for item in self.items)
 
     def lines(self, most: int) -> list[str]:
-        """Findings by level and part, at most so many of each, with sources.
+        """Format findings by level and part, with download instructions.
 
         Args:
-            most (int): Findings of one level and part to spell out.
+            most (int): Number of findings of one level and part to list.
         """
-        groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+        groups: dict[tuple[str, str], list[DataFinding]] = defaultdict(list)
         for item in self.items:
             groups[item.level, item.part].append(item)
         text = []
@@ -86,12 +97,12 @@ class Findings:
                     f'{level}: {part}: ... and {len(group) - most} more; '
                     '--list FILE writes them all'
                 )
-            if part in SOURCES:
-                text.append(f'  -> {SOURCES[part]}')
+            if part in DOWNLOADS:
+                text.append(f'  -> {DOWNLOADS[part]}')
         return text
 
     def table(self, parts: Sequence[str]) -> list[str]:
-        """Files expected and readable by part, as a Markdown table."""
+        """Format files expected and readable by part as a Markdown table."""
         rows = ['| part | files expected | readable |', '| --- | --- | --- |']
         rows += [
             f'| {part} | {self.expected[part]} | {self.present[part]} |'

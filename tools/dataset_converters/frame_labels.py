@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_converters.can_bus import load_can_bus
-from dataset_converters.nuscenes_tables import NuScenesTables, SceneRecord
+from dataset_converters.nuscenes_scene import scene_labels
+from dataset_converters.nuscenes_tables import NuScenesScene, NuScenesTables
 from dataset_converters.object_boxes import box_velocities
-from dataset_converters.scene_labels import scene_labels
 from mmocc.annotation import (
     LabelRules,
     RoadMap,
@@ -35,13 +35,13 @@ def label_frames(root: Path, version: str) -> dict[str, dict | None]:
     }
     labels: dict[str, dict | None] = {}
     for scene in tables.scenes:
-        record = tables.scene_record(scene)
+        record = tables.read_scene(scene)
         labels.update(_label_scene(root, record, maps[record.location]))
     return labels
 
 
 def _label_scene(
-    root: Path, record: SceneRecord, road_map: RoadMap
+    root: Path, record: NuScenesScene, road_map: RoadMap
 ) -> Iterator[tuple[str, dict | None]]:
     """(sample token, label) of every key frame of a scene."""
     frames = scene_labels(

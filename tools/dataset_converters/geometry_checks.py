@@ -1,6 +1,6 @@
-"""Whether poses, time stamps, calibration and boxes of a scene make sense.
+"""Check poses, time stamps, calibration and boxes of a scene.
 
-The limits are ours; real key frames keep them with room to spare.
+The limits are ours; real key frames are far from them.
 """
 
 from itertools import pairwise
@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from dataset_converters.file_checks import read_points
-from dataset_converters.findings import ERROR, WARNING, Findings
+from dataset_converters.findings import ERROR, WARNING, DataFindings
 from dataset_converters.nuscenes_tables import (
+    LIDAR,
     MICROSECONDS,
-    Frame,
-    Reading,
-    SceneRecord,
+    NuScenesFrame,
+    NuScenesScene,
+    SensorReading,
 )
 from mmocc.infos.rigid import invert_rigid, rotation_matrix
 from mmocc.structures.occ3d import STEP_SECONDS
@@ -31,8 +32,8 @@ _MOST_SPEED = 45.0  # m/s
 _POSE_NOISE = 0.5  # metres
 _MOST_TILT = np.deg2rad(20.0)
 _MOST_MOUNT = 10.0  # metres from the ego origin to a sensor
-# Where each camera looks, degrees to the left of the car's front, and how
-# far from it a camera may look and still bear the name.
+# Viewing direction of each camera, degrees to the left of the car's front,
+# and how far a camera of that name may be off.
 CAMERA_HEADINGS = {
     'CAM_FRONT': 0.0,
     'CAM_FRONT_RIGHT': -55.0,
@@ -42,17 +43,21 @@ CAMERA_HEADINGS = {
     'CAM_BACK_RIGHT': -110.0,
 }
 _HEADING_TOLERANCE = 35.0
-# Boxes that a camera must see: 40 % visible, hit by the LiDAR, this near (m).
+# Boxes that a camera must see: visible by 40 %, hit by the LiDAR and nearer
+# than this (m).
 _VISIBLE = '2'
 _NEAR = 50.0
 _LEAST_DEPTH = 0.5  # metres before a camera
 
 
-def check_geometry(scene: SceneRecord, findings: Findings) -> None:
-    """Check all frames of a scene."""
+def check_geometry(scene: NuScenesScene, findings: DataFindings) -> None:
+    """Check the sensors of each frame and the steps between frames."""
     for frame in scene.frames:
         place = f'{scene.name} sample {frame.token}'
-        for name, reading in (('LIDAR_TOP', frame.lidar), *_cameras(frame)):
+        for name, reading in (
+            (LIDAR, frame.lidar),
+            *frame.cameras.items(),
+        ):
             for problem in _reading_problems(name, reading, frame.lidar):
                 findings.add(ERROR, PART, f'{place} {name}', problem)
         _count_boxes_in_view(frame, findings)
@@ -61,12 +66,8 @@ def check_geometry(scene: SceneRecord, findings: Findings) -> None:
         _check_step(before, after, place, findings)
 
 
-def _cameras(frame: Frame) -> list[tuple[str, Reading]]:
-    return list(frame.cameras.items())
-
-
 def _reading_problems(
-    name: str, reading: Reading, lidar: Reading
+    name: str, reading: SensorReading, lidar: SensorReading
 ) -> list[str]:
     problems = []
     for which in ('ego2global', 'sensor2ego'):
@@ -93,7 +94,7 @@ def _reading_problems(
     return problems
 
 
-def _camera_problems(name: str, camera: Reading) -> list[str]:
+def _camera_problems(name: str, camera: SensorReading) -> list[str]:
     matrix = camera.intrinsic
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         return [f'its intrinsic is {matrix.tolist()}, expected 3 x 3 numbers']
@@ -120,7 +121,10 @@ def _camera_problems(name: str, camera: Reading) -> list[str]:
 
 
 def _check_step(
-    before: Frame, after: Frame, place: str, findings: Findings
+    before: NuScenesFrame,
+    after: NuScenesFrame,
+    place: str,
+    findings: DataFindings,
 ) -> None:
     step = (after.timestamp - before.timestamp) / MICROSECONDS
     if step <= 0:
@@ -144,7 +148,7 @@ def _check_step(
         )
 
 
-def _count_boxes_in_view(frame: Frame, findings: Findings) -> None:
+def _count_boxes_in_view(frame: NuScenesFrame, findings: DataFindings) -> None:
     """Count near, visible boxes, and those whose centre is in an image."""
     here = frame.lidar.ego2global[:3, 3]
     centres = np.array(
@@ -157,14 +161,14 @@ def _count_boxes_in_view(frame: Frame, findings: Findings) -> None:
         ]
     ).reshape(-1, 3)
     seen = np.zeros(len(centres), dtype=bool)
-    for _, camera in _cameras(frame):
+    for camera in frame.cameras.values():
         seen |= in_image(centres, camera)
     findings.measured[BOXES] += len(centres)
     findings.measured[BOXES_IN_VIEW] += int(seen.sum())
 
 
-def in_image(points: np.ndarray, camera: Reading) -> np.ndarray:
-    """Whether points (N, 3), global, fall into a camera's image: (N,)."""
+def in_image(points: np.ndarray, camera: SensorReading) -> np.ndarray:
+    """Return whether global points (N, 3) are in a camera's image, (N,)."""
     if camera.intrinsic.shape != (3, 3):
         return np.zeros(len(points), dtype=bool)
     global2cam = invert_rigid(camera.ego2global @ camera.sensor2ego)
@@ -180,9 +184,9 @@ def in_image(points: np.ndarray, camera: Reading) -> np.ndarray:
 
 
 def count_points_in_boxes(
-    frame: Frame, root: Path, findings: Findings
+    frame: NuScenesFrame, root: Path, findings: DataFindings
 ) -> None:
-    """Count LiDAR points in boxes beside the numbers that the tables say."""
+    """Count LiDAR points in boxes, and those that the tables count."""
     points = read_points(root / frame.lidar.filename)[:, :3]
     lidar2global = frame.lidar.ego2global @ frame.lidar.sensor2ego
     points = points @ lidar2global[:3, :3].T + lidar2global[:3, 3]
@@ -203,15 +207,15 @@ def points_in_box(
     size: np.ndarray,
     rotation: np.ndarray,
 ) -> int:
-    """Number of points in a box.
+    """Count the points in a box.
 
     Args:
         points (np.ndarray): (N, 3) metres.
-        centre (np.ndarray): (3,) of the box, in the frame of the points.
+        centre (np.ndarray): (3,) centre of the box, frame of the points.
         size (np.ndarray): (3,) length, width, height, metres.
-        rotation (np.ndarray): (3, 3) box to that frame.
+        rotation (np.ndarray): (3, 3) from the box to that frame.
     """
-    # Most points are far away: a look at one axis is cheaper than a turn.
+    # Most points are far away: comparing one axis is cheaper than rotating.
     reach = np.linalg.norm(size) / 2
     near = points[np.abs(points[:, 0] - centre[0]) <= reach]
     local = (near - centre) @ rotation

@@ -20,8 +20,8 @@ def in_order(
     """Yield ``function(task)`` for each task, few tasks at a time.
 
     Args:
-        function (Callable): Of one task; importable by name.
-        tasks (Iterable): Made one by one, as workers become free.
+        function (Callable): Function of one task, importable by name.
+        tasks (Iterable): Tasks; the next is taken when a worker is free.
         workers (int): Processes; 1 and less stay in this one.
     """
     tasks = iter(tasks)

@@ -1,17 +1,38 @@
-"""From the rows of one scene to its entries of an info file."""
+"""Convert the table rows of one scene to entries of an info file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from dataset_converters.can_bus import CanBus
+from dataset_converters.ego_motion import motion_fields
 from dataset_converters.mmdet3d_fields import mmdet3d_fields
-from dataset_converters.nuscenes_tables import Frame, SceneRecord
-from dataset_converters.object_boxes import box_velocities
-from dataset_converters.scene_labels import scene_labels
-from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
+from dataset_converters.nuscenes_tables import (
+    MICROSECONDS,
+    BoxAnnotation,
+    NuScenesFrame,
+    NuScenesScene,
+)
+from dataset_converters.object_boxes import (
+    CLASSES,
+    IGNORED_LABEL,
+    box_rotations,
+    box_velocities,
+    detection_label,
+)
+from mmocc.annotation import (
+    Agent,
+    FrameContext,
+    LabelRules,
+    RoadMap,
+    RuleAnnotator,
+    is_seen,
+    local_surroundings,
+)
 from mmocc.infos.planar import planar_pose
-from mmocc.infos.rigid import invert_rigid, rotation_matrix
+from mmocc.infos.rigid import invert_rigid
+from mmocc.structures import MetaAction
 from mmocc.structures.occ3d import NUM_FUTURE
 
 _OCC_PATH = 'gts/{scene}/{token}/labels.npz'
@@ -19,20 +40,20 @@ _OCC_PATH = 'gts/{scene}/{token}/labels.npz'
 
 @dataclass(frozen=True)
 class SceneInputs:
-    """What a scene is converted from.
+    """Rows, maps and texts that a scene is converted from.
 
     Attributes:
-        record (SceneRecord): The rows of the tables.
-        annotated (bool): False for the test split.
-        can_bus (CanBus): Messages, or None.
-        road_map (RoadMap): The map, or None.
+        scene (NuScenesScene): Rows of the tables.
+        annotated (bool): Whether there are boxes; False for the test split.
+        can_bus (CanBus): CAN bus messages, or None.
+        road_map (RoadMap): Map of the location, or None.
         questions (dict): NuScenes-QA questions by sample token.
         captions (dict): OmniDrive's questions by sample token; None leaves
             the key out of the infos.
         missing_labels (frozenset[str]): Samples without an Occ3D label.
     """
 
-    record: SceneRecord
+    scene: NuScenesScene
     annotated: bool = True
     can_bus: CanBus | None = None
     road_map: RoadMap | None = None
@@ -45,9 +66,8 @@ def convert_scene(
     inputs: SceneInputs, annotator: RuleAnnotator, rules: LabelRules
 ) -> list[dict]:
     """Build the entries of a scene in time order, without ``sample_idx``."""
-    scene = inputs.record
-    frames = scene.frames
-    velocities = box_velocities(frames)
+    scene = inputs.scene
+    velocities = box_velocities(scene.frames)
     labels = scene_labels(
         scene,
         velocities,
@@ -56,13 +76,19 @@ def convert_scene(
         annotator if inputs.annotated else None,
         rules,
     )
-    tracks = _box_transforms(frames)
+    boxes = [box for frame in scene.frames for box in frame.annotations]
+    tracks = _box_transforms(boxes)
     infos = []
-    for k, frame in enumerate(frames):
+    for k, frame in enumerate(scene.frames):
         info = mmdet3d_fields(frame, velocities[k], inputs.annotated)
-        _add_our_views(info, frame)
+        for name, camera in frame.cameras.items():
+            info['images'][name].update(
+                ego2global=camera.ego2global.tolist(),
+                height=camera.height,
+                width=camera.width,
+            )
         if inputs.annotated:
-            _add_our_boxes(info, frame, frames[k + 1 :], tracks)
+            _add_tracks(info, frame, scene.frames[k + 1 :], tracks)
         info.update(
             scene_token=scene.token,
             scene_name=scene.name,
@@ -84,27 +110,101 @@ def convert_scene(
     return infos
 
 
-def _add_our_views(info: dict, frame: Frame) -> None:
-    """Add what mmdet3d's entries of images lack."""
-    for name, camera in frame.cameras.items():
-        info['images'][name].update(
-            ego2global=camera.ego2global.tolist(),
-            height=camera.height,
-            width=camera.width,
+def scene_labels(
+    scene: NuScenesScene,
+    velocities: Sequence[np.ndarray],
+    can_bus: CanBus | None,
+    road_map: RoadMap | None,
+    annotator: RuleAnnotator | None,
+    rules: LabelRules,
+) -> list[dict]:
+    """Build the keys of info files that labelling rules write.
+
+    Args:
+        scene (NuScenesScene): Rows of the tables.
+        velocities (Sequence[np.ndarray]): Results of ``box_velocities``.
+        can_bus (CanBus): Messages, or None: the status comes from poses.
+        road_map (RoadMap): The map, or None: directions come from the path.
+        annotator (RuleAnnotator): Writer of the chains of thought; None
+            leaves them empty, for the test split, which has no boxes.
+        rules (LabelRules): Thresholds of meta-actions.
+
+    Returns:
+        list[dict]: For each frame in time order ``ego``, ``can_bus``,
+        ``his_meta_actions``, ``meta_action`` and ``cot``.
+    """
+    frames = scene.frames
+    labels = motion_fields(
+        np.stack([frame.lidar.ego2global for frame in frames]),
+        np.array([frame.timestamp for frame in frames]) / MICROSECONDS,
+        can_bus,
+        road_map.lanes if road_map else None,
+        rules,
+    )
+    for k, fields in enumerate(labels):
+        fields['cot'] = ''
+        if annotator is not None and fields['meta_action'] is not None:
+            context = _context(
+                fields, frames[k], velocities[k], road_map, rules
+            )
+            fields['cot'] = annotator.annotate(context)
+    return labels
+
+
+def _context(
+    fields: dict,
+    frame: NuScenesFrame,
+    velocities: np.ndarray,
+    road_map: RoadMap | None,
+    rules: LabelRules,
+) -> FrameContext:
+    """Build the annotator's view of a frame, in its ego frame."""
+    action = fields['meta_action']
+    speed = fields['ego']['status']['speed']
+    return FrameContext(
+        agents=_visible_agents(frame, velocities),
+        surroundings=local_surroundings(
+            road_map, planar_pose(frame.lidar.ego2global), rules
+        ),
+        history=tuple(MetaAction(**a) for a in fields['his_meta_actions']),
+        speed=0.0 if np.isnan(speed) else speed,
+        action=MetaAction(action['speed'], action['direction']),
+    )
+
+
+def _visible_agents(
+    frame: NuScenesFrame, velocities: np.ndarray
+) -> tuple[Agent, ...]:
+    """Return the boxes of detection classes that the cameras can see."""
+    global2ego = invert_rigid(frame.lidar.ego2global)
+    agents = []
+    for box, velocity in zip(frame.annotations, velocities, strict=True):
+        label = detection_label(box.category)
+        if label == IGNORED_LABEL or not is_seen(
+            box.visibility, box.num_lidar_pts
+        ):
+            continue
+        agents.append(
+            Agent.placed(
+                CLASSES[label],
+                box.attribute,
+                box.translation,
+                box.size[1],
+                velocity,
+                global2ego,
+            )
         )
+    return tuple(agents)
 
 
 def _box_transforms(
-    frames: tuple[Frame, ...],
+    boxes: Sequence[BoxAnnotation],
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Box to global (4, 4), by tokens of instance and sample."""
-    boxes = [box for frame in frames for box in frame.annotations]
+    """Return box to global (4, 4) by (instance token, sample token)."""
     if not boxes:
         return {}
-    transforms = np.tile(np.eye(4), (len(boxes), 1, 1))
-    transforms[:, :3, :3] = rotation_matrix(
-        np.stack([box.rotation for box in boxes])
-    )
+    transforms = np.tile(np.eye(4), (len(boxes), 1, 1))  # (N, 4, 4)
+    transforms[:, :3, :3] = box_rotations(boxes)
     transforms[:, :3, 3] = np.stack([box.translation for box in boxes])
     return {
         (box.instance_token, box.sample_token): transform
@@ -112,10 +212,10 @@ def _box_transforms(
     }
 
 
-def _add_our_boxes(
+def _add_tracks(
     info: dict,
-    frame: Frame,
-    after: tuple[Frame, ...],
+    frame: NuScenesFrame,
+    after: Sequence[NuScenesFrame],
     tracks: dict[tuple[str, str], np.ndarray],
 ) -> None:
     """Add identity and future, in the frame's ego frame, to instances."""

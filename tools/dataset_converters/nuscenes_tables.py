@@ -1,19 +1,20 @@
-"""The tables of a nuScenes version, read once and cut into scenes.
+"""Read the tables of a nuScenes version once and cut them into scenes.
 
-Each ``SceneRecord`` holds all rows of one scene, joined, so that scenes can
-be converted in parallel without the tables.
+A ``NuScenesScene`` holds all rows of one scene, joined, so that scenes can be
+converted in parallel without the tables.
 """
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dataset_converters.sources import SOURCES
+from dataset_converters.data_parts import DOWNLOADS
 from mmocc.infos.rigid import rigid_transform
 from mmocc.structures import CAMERAS
+from mmocc.utils.json_files import JsonFileError, read_json
 
 LIDAR = 'LIDAR_TOP'
 # The tables that are read, and the fields that each row must have.
@@ -52,7 +53,7 @@ class TableError(ValueError):
 
 
 @dataclass(frozen=True)
-class Reading:
+class SensorReading:
     """One row of ``sample_data`` with its calibration and pose.
 
     Attributes:
@@ -76,7 +77,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Annotation:
+class BoxAnnotation:
     """One row of ``sample_annotation``, joined.
 
     Attributes:
@@ -106,16 +107,16 @@ class Annotation:
 
 
 @dataclass(frozen=True)
-class Frame:
+class NuScenesFrame:
     """One key frame.
 
     Attributes:
         token, prev, next (str): Of the sample; ``''`` at the ends.
         timestamp (int): Microseconds.
-        lidar (Reading): Of ``LIDAR_TOP``.
-        cameras (dict[str, Reading]): By channel, in the order of ``CAMERAS``.
-        sweeps (tuple[Reading]): LiDAR readings before, latest first.
-        annotations (tuple[Annotation]): In the order of the table.
+        lidar (SensorReading): Of ``LIDAR_TOP``.
+        cameras (dict): Readings by channel, in the order of ``CAMERAS``.
+        sweeps (tuple[SensorReading]): LiDAR readings before, latest first.
+        annotations (tuple[BoxAnnotation]): In the order of the table.
         lidarseg (str): Relative path of the point labels, or ``''``.
     """
 
@@ -123,41 +124,48 @@ class Frame:
     prev: str
     next: str
     timestamp: int
-    lidar: Reading
-    cameras: dict[str, Reading]
-    sweeps: tuple[Reading, ...]
-    annotations: tuple[Annotation, ...]
+    lidar: SensorReading
+    cameras: dict[str, SensorReading]
+    sweeps: tuple[SensorReading, ...]
+    annotations: tuple[BoxAnnotation, ...]
     lidarseg: str
 
 
 @dataclass(frozen=True)
-class SceneRecord:
+class NuScenesScene:
     """All that the tables hold about one scene, frames in time order."""
 
     token: str
     name: str
     location: str
-    frames: tuple[Frame, ...]
+    frames: tuple[NuScenesFrame, ...]
+
+
+def read_download(path: Path, name: str, kind: type, way_out: str) -> Any:
+    """Read a JSON file that was downloaded.
+
+    Args:
+        path (Path): The file.
+        name (str): What the file is, for messages.
+        kind (type): ``list`` or ``dict``, whichever it must hold.
+        way_out (str): How to get the file, for messages.
+
+    Raises:
+        TableError: The file is missing, damaged, or holds something else.
+    """
+    try:
+        return read_json(path, kind=kind, allow_nan=True)
+    except JsonFileError as error:
+        raise TableError(f'{name} {error}: {way_out}') from error
 
 
 def _read_table(folder: Path, name: str) -> list[dict]:
     path = folder / f'{name}.json'
     if not path.is_file():
         raise TableError(
-            f'the table {path} does not exist; {SOURCES["tables"]}'
+            f'the table {path} does not exist; {DOWNLOADS["tables"]}'
         )
-    try:
-        rows = json.loads(path.read_text(encoding='utf-8'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(
-            f'the table {path} is not valid JSON ({error}); it may be cut '
-            'off: unpack it again'
-        ) from error
-    if not isinstance(rows, list):
-        raise TableError(
-            f'the table {path} should be a list of rows, it is a '
-            f'{type(rows).__name__}; unpack it again'
-        )
+    rows = read_download(path, 'the table', list, 'unpack it again')
     fields = set(_FIELDS[name])
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or not fields <= row.keys():
@@ -185,7 +193,7 @@ class NuScenesTables:
         folder = Path(root) / version
         if not folder.is_dir():
             raise TableError(
-                f'the folder {folder} does not exist; {SOURCES["tables"]}'
+                f'the folder {folder} does not exist; {DOWNLOADS["tables"]}'
             )
         self.folder = folder
         self.max_sweeps = max_sweeps
@@ -246,7 +254,7 @@ class NuScenesTables:
         """The map that a scene drives on."""
         return self._row('log', scene['log_token'])['location']
 
-    def scene_record(self, scene: dict) -> SceneRecord:
+    def read_scene(self, scene: dict) -> NuScenesScene:
         """Join all rows of a scene."""
         frames, seen = [], set()
         token = scene['first_sample_token']
@@ -261,14 +269,14 @@ class NuScenesTables:
             sample = self._row('sample', token)
             frames.append(self._frame(sample))
             token = sample['next']
-        return SceneRecord(
+        return NuScenesScene(
             token=scene['token'],
             name=scene['name'],
             location=self.location(scene),
             frames=tuple(frames),
         )
 
-    def _frame(self, sample: dict) -> Frame:
+    def _frame(self, sample: dict) -> NuScenesFrame:
         token = sample['token']
         rows = self._key_frames[token]
         missing = [c for c in (LIDAR, *CAMERAS) if c not in rows]
@@ -282,7 +290,7 @@ class NuScenesTables:
         while len(sweeps) < self.max_sweeps and row['prev']:
             row = self._row('sample_data', row['prev'])
             sweeps.append(self._reading(row))
-        return Frame(
+        return NuScenesFrame(
             token=token,
             prev=sample['prev'],
             next=sample['next'],
@@ -296,12 +304,12 @@ class NuScenesTables:
             lidarseg=self._lidarseg.get(rows[LIDAR]['token'], ''),
         )
 
-    def _reading(self, row: dict) -> Reading:
+    def _reading(self, row: dict) -> SensorReading:
         calibration = self._row(
             'calibrated_sensor', row['calibrated_sensor_token']
         )
         pose = self._row('ego_pose', row['ego_pose_token'])
-        return Reading(
+        return SensorReading(
             token=row['token'],
             filename=row['filename'],
             timestamp=row['timestamp'],
@@ -314,11 +322,11 @@ class NuScenesTables:
             intrinsic=np.array(calibration['camera_intrinsic'], dtype=float),
         )
 
-    def _annotation(self, row: dict) -> Annotation:
+    def _annotation(self, row: dict) -> BoxAnnotation:
         instance = self._row('instance', row['instance_token'])
         category = self._row('category', instance['category_token'])
         attributes = row['attribute_tokens']
-        return Annotation(
+        return BoxAnnotation(
             token=row['token'],
             instance_token=row['instance_token'],
             sample_token=row['sample_token'],

@@ -1,13 +1,12 @@
-"""Drives of one's own vehicle, turned into an info file.
+"""Convert drives of one's own vehicle to an info file.
 
-The contract of an adapter: whatever the recording looks like, describe each
-drive as a :class:`Drive` (or as the JSON file that :func:`read_drive` reads)
-and hand it to :func:`drive_infos`. Key frames are 0.5 s apart; images are
-undistorted; poses are metric, right-handed and upright. What the models cannot
-serve is refused here, before anything is trained on it.
+An adapter describes each recording as a :class:`Drive` (or as the JSON file
+that :func:`read_drive` reads) and passes it to :func:`write_drives`. Key
+frames are 0.5 s apart; images are undistorted; poses are metric, right-handed
+and upright. Drives that the models cannot use are refused here, before
+anything is trained on them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,34 +14,33 @@ from pathlib import Path
 
 import numpy as np
 
+from dataset_converters.ego_motion import motion_fields
 from dataset_converters.file_checks import decode_image
-from dataset_converters.mmdet3d_fields import info_metainfo
-from dataset_converters.scene_motion import motion_fields
-from mmocc.annotation import LabelRules
+from dataset_converters.mmdet3d_fields import POINT_FEATURES, info_metainfo
 from mmocc.infos import write_info_file
 from mmocc.infos.rigid import invert_rigid
 from mmocc.structures import CAMERAS
 from mmocc.structures.occ3d import STEP_SECONDS
+from mmocc.utils.json_files import JsonFileError, read_json
 
 VERSION = 'own'
-# Seconds that a step may differ from 0.5; labels assume the grid of time.
+# Seconds that a step may differ from 0.5; labels assume steps of 0.5 s.
 _STEP_TOLERANCE = 0.1
 # Seconds between a camera and the moment of its key frame.
 _MOST_DELAY = 0.25
 _RIGID_TOLERANCE = 1e-3
-# The cosine of the steepest tilt of a car: 30 degrees. Beyond that the axes
-# of the ego frame are mixed up.
+# Cosine of the largest tilt of a car, 30 degrees; beyond that the axes of the
+# ego frame are mixed up.
 _LEAST_UPRIGHT = np.cos(np.deg2rad(30.0))
-_POINT_FEATURES = 5  # of LiDAR files in nuScenes' layout; none is read
 
 
 class OwnCamerasError(ValueError):
-    """A drive is malformed, or the models cannot serve it."""
+    """A drive is malformed, or the models cannot use it."""
 
 
 @dataclass(frozen=True)
-class Camera:
-    """Calibration of a camera.
+class CameraCalibration:
+    """Calibration of a camera and size of its images.
 
     Attributes:
         cam2img (np.ndarray): (3, 3) pinhole intrinsics, pixels of the image
@@ -50,7 +48,7 @@ class Camera:
         cam2ego (np.ndarray): (4, 4) mounting pose, metres: from the camera
             (x right, y down, z forward) to the ego frame (x forward, y left,
             z up, on the ground below the rear axle).
-        width, height (int): Of its images, pixels.
+        width, height (int): Size of its images, pixels.
     """
 
     cam2img: np.ndarray
@@ -60,12 +58,12 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Shot:
-    """One image.
+class CameraImage:
+    """An image, its time and the ego pose at that time.
 
     Attributes:
         path (str): Relative to the data root.
-        timestamp (float): Seconds, of the exposure.
+        timestamp (float): Time of the exposure, seconds.
         ego2global (np.ndarray): (4, 4) ego pose at that time.
     """
 
@@ -76,18 +74,18 @@ class Shot:
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """All cameras at one moment.
+    """Images of all cameras at one moment.
 
     Attributes:
         timestamp (float): Seconds.
-        ego2global (np.ndarray): (4, 4) from the ego frame to a frame that
-            stands still during the drive.
-        shots (Mapping[str, Shot]): By camera name.
+        ego2global (np.ndarray): (4, 4) from the ego frame to a frame that is
+            fixed during the drive.
+        shots (Mapping[str, CameraImage]): By camera name.
     """
 
     timestamp: float
     ego2global: np.ndarray
-    shots: Mapping[str, Shot]
+    shots: Mapping[str, CameraImage]
 
 
 @dataclass(frozen=True)
@@ -97,13 +95,13 @@ class Drive:
     Attributes:
         name (str): Unique among the drives of an info file.
         location (str): Any name of a place; may be ''.
-        cameras (Mapping[str, Camera]): By the six names of nuScenes.
+        cameras (Mapping[str, CameraCalibration]): By nuScenes' six names.
         frames (Sequence[KeyFrame]): In time order, 0.5 s apart.
     """
 
     name: str
     location: str
-    cameras: Mapping[str, Camera]
+    cameras: Mapping[str, CameraCalibration]
     frames: Sequence[KeyFrame]
 
 
@@ -113,8 +111,8 @@ def drive_infos(drive: Drive, root: Path) -> list[dict]:
     There is no LiDAR: its frame is the ego frame.
 
     Args:
-        drive (Drive): The recording.
-        root (Path): What the paths of images are relative to.
+        drive (Drive): A recording.
+        root (Path): Data root, which paths of images are relative to.
 
     Returns:
         list[dict]: Without ``sample_idx``; ``occ_path`` is '' and there are
@@ -122,7 +120,7 @@ def drive_infos(drive: Drive, root: Path) -> list[dict]:
         meta-actions.
 
     Raises:
-        OwnCamerasError: The drive is malformed, or cannot be served.
+        OwnCamerasError: The drive is malformed, or the models cannot use it.
     """
     _check_cameras(drive)
     _check_times(drive)
@@ -131,9 +129,6 @@ def drive_infos(drive: Drive, root: Path) -> list[dict]:
     motion = motion_fields(
         np.stack([frame.ego2global for frame in drive.frames]),
         np.array([frame.timestamp for frame in drive.frames]),
-        None,
-        None,
-        LabelRules(),
     )
     tokens = [f'{drive.name}-{k:06d}' for k in range(len(drive.frames))]
     infos = []
@@ -148,7 +143,7 @@ def drive_infos(drive: Drive, root: Path) -> list[dict]:
                     for name in CAMERAS
                 },
                 lidar_points=dict(
-                    num_pts_feats=_POINT_FEATURES,
+                    num_pts_feats=POINT_FEATURES,
                     lidar_path='',
                     lidar2ego=np.eye(4).tolist(),
                 ),
@@ -169,7 +164,7 @@ def drive_infos(drive: Drive, root: Path) -> list[dict]:
 
 
 def write_drives(drives: Sequence[Drive], root: Path, out: Path) -> int:
-    """Write an info file of drives; returns the number of key frames.
+    """Write an info file of drives and return the number of key frames.
 
     Raises:
         OwnCamerasError: As ``drive_infos``; or two drives share a name.
@@ -183,12 +178,14 @@ def write_drives(drives: Sequence[Drive], root: Path, out: Path) -> int:
     infos = [info for drive in drives for info in drive_infos(drive, root)]
     for index, info in enumerate(infos):
         info['sample_idx'] = index
-    metainfo = info_metainfo(VERSION, set()) | dict(dataset=VERSION)
+    metainfo = info_metainfo(VERSION, dataset=VERSION)
     write_info_file(dict(metainfo=metainfo, data_list=infos), out)
     return len(infos)
 
 
-def _view(camera: Camera, frame: KeyFrame, shot: Shot) -> dict:
+def _view(
+    camera: CameraCalibration, frame: KeyFrame, shot: CameraImage
+) -> dict:
     cam2global = shot.ego2global @ camera.cam2ego
     return dict(
         img_path=shot.path,
@@ -294,7 +291,7 @@ def _check_pose(pose: np.ndarray, place: str) -> None:
         )
 
 
-def _check_image(camera: Camera, path: Path, place: str) -> None:
+def _check_image(camera: CameraCalibration, path: Path, place: str) -> None:
     image = decode_image(path) if path.is_file() else None
     if image is None:
         raise OwnCamerasError(
@@ -310,7 +307,7 @@ def _check_image(camera: Camera, path: Path, place: str) -> None:
 
 
 def read_drive(path: Path) -> Drive:
-    """Read a drive from JSON.
+    """Read a drive from a JSON file.
 
     The file holds ``name``, ``location``, ``cameras`` (by name ``cam2img``,
     ``cam2ego``, ``width``, ``height``) and ``frames`` (``timestamp``,
@@ -318,24 +315,21 @@ def read_drive(path: Path) -> Drive:
     ``ego2global`` where the camera fires at another time).
 
     Raises:
-        OwnCamerasError: The file is missing, no JSON, or lacks a key.
+        OwnCamerasError: The file is missing, damaged, or lacks a key.
     """
-    path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
+        content = read_json(path, kind=dict, allow_nan=True)
+    except JsonFileError as error:
         raise OwnCamerasError(
-            f'{path} cannot be read: {error.strerror}'
+            f'{error}; docs/data.md shows an example'
         ) from error
-    except ValueError as error:
-        raise OwnCamerasError(f'{path} is not JSON ({error})') from error
     try:
         return _parse(content)
     except OwnCamerasError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OwnCamerasError(
-            f'{path} is no drive ({error!r}); docs/data.md shows an example'
+            f'{path} is not a drive ({error!r}); docs/data.md shows an example'
         ) from error
 
 
@@ -347,7 +341,7 @@ def _parse(content: dict) -> Drive:
                 f'camera {name} has a lens distortion; undistort the images '
                 '(cv2.undistort) and give the new cam2img'
             )
-        cameras[name] = Camera(
+        cameras[name] = CameraCalibration(
             cam2img=np.array(camera['cam2img'], dtype=float),
             cam2ego=np.array(camera['cam2ego'], dtype=float),
             width=int(camera['width']),
@@ -366,7 +360,7 @@ def _parse_frame(frame: dict) -> KeyFrame:
     shots = {}
     for name, image in frame['images'].items():
         image = dict(path=image) if isinstance(image, str) else image
-        shots[name] = Shot(
+        shots[name] = CameraImage(
             path=image['path'],
             timestamp=float(image.get('timestamp', frame['timestamp'])),
             ego2global=np.array(image.get('ego2global', pose), dtype=float),

@@ -1,7 +1,7 @@
-"""Finished scenes of a conversion, so that a killed run can go on.
+"""Store finished scenes of a conversion, so that a killed run can go on.
 
-The name of a scene's file holds a digest of all that it was made from: other
-options or changed input never meet an old result.
+The name of a scene's file holds a digest of everything that it was made from,
+so a result of other options or of changed input is never used.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _DIGEST_LETTERS = 20
 
 
 def stamp(path: Path) -> str:
-    """What tells a version of a file from another: name, size, time."""
+    """Return path, size and time of a file, which change when it does."""
     try:
         status = path.stat()
     except OSError:
@@ -26,7 +26,7 @@ def stamp(path: Path) -> str:
 
 
 def digest(parts: Iterable[object]) -> str:
-    """Letters that change with any of the parts (by their ``repr``)."""
+    """Return letters that change with the ``repr`` of any of the parts."""
     total = hashlib.sha256(str(FORMAT).encode())
     for part in parts:
         total.update(repr(part).encode())
@@ -34,10 +34,10 @@ def digest(parts: Iterable[object]) -> str:
 
 
 class SceneStore:
-    """Scenes by name and digest in a folder.
+    """Folder of finished scenes by name and digest.
 
     Args:
-        folder (Path): Made when the first scene is kept.
+        folder (Path): The folder; made when the first scene is kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,21 +47,21 @@ class SceneStore:
         return self.folder / f'{name}.{key}.pkl'
 
     def find(self, name: str, key: str) -> Path | None:
-        """The file of a scene that an earlier run finished, or None."""
+        """Return the file of a scene that a run has finished, or None."""
         path = self._path(name, key)
         return path if path.is_file() else None
 
     def keep(
         self, name: str, key: str, facts: dict, infos: list[dict]
     ) -> Path:
-        """Write a scene, whole or not at all."""
+        """Write facts and infos of a scene whole or not at all."""
         path = self._path(name, key)
         write_info_file(dict(metainfo=facts, data_list=infos), path)
         return path
 
     @staticmethod
     def read(path: Path) -> tuple[dict, list[dict]]:
-        """Facts and infos of a scene.
+        """Read facts and infos of a scene.
 
         Raises:
             InfoFileError: The file is damaged; it is deleted, so that the

@@ -17,10 +17,10 @@ from matplotlib import colormaps
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'tools'))
 
 from dataset_converters.nuscenes_tables import (
-    Frame,
+    NuScenesFrame,
+    NuScenesScene,
     NuScenesTables,
-    Reading,
-    SceneRecord,
+    SensorReading,
 )
 from mmocc.annotation.lane_graph import sample_arcline
 from mmocc.infos.planar import planar_pose
@@ -114,7 +114,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def find_scene(root: Path, version: str, name: str) -> SceneRecord:
+def find_scene(root: Path, version: str, name: str) -> NuScenesScene:
     """Read a scene.
 
     Raises:
@@ -126,10 +126,10 @@ def find_scene(root: Path, version: str, name: str) -> SceneRecord:
         raise ValueError(
             f'{root} has no scene {name!r}; it has {", ".join(sorted(rows))}'
         )
-    return tables.scene_record(rows[name])
+    return tables.read_scene(rows[name])
 
 
-def read_image(root: Path, camera: Reading) -> np.ndarray:
+def read_image(root: Path, camera: SensorReading) -> np.ndarray:
     """An image as RGB in the size of a view."""
     image = cv2.imread(str(root / camera.filename))
     small = cv2.resize(image, VIEW_SIZE, interpolation=cv2.INTER_AREA)
@@ -154,7 +154,7 @@ def arrange(pictures: dict[str, np.ndarray]) -> np.ndarray:
     )
 
 
-def draw_views(root: Path, frame: Frame) -> np.ndarray:
+def draw_views(root: Path, frame: NuScenesFrame) -> np.ndarray:
     """Draw the six camera images."""
     return arrange(
         {name: read_image(root, view) for name, view in frame.cameras.items()}
@@ -185,7 +185,7 @@ def range_scale() -> np.ndarray:
     )
 
 
-def draw_points(root: Path, frame: Frame) -> np.ndarray:
+def draw_points(root: Path, frame: NuScenesFrame) -> np.ndarray:
     """LiDAR returns on the darkened images, coloured by range."""
     points = np.fromfile(root / frame.lidar.filename, np.float32)
     points = points.reshape(-1, 5)[:, :3].astype(np.float64)
@@ -209,7 +209,9 @@ def draw_points(root: Path, frame: Frame) -> np.ndarray:
     return below([arrange(pictures), range_scale()], gap=4)
 
 
-def draw_occupancy(root: Path, scene: SceneRecord, frame: Frame) -> np.ndarray:
+def draw_occupancy(
+    root: Path, scene: NuScenesScene, frame: NuScenesFrame
+) -> np.ndarray:
     """The Occ3D label: all of it in 3D, what cameras see from above."""
     path = root / 'gts' / scene.name / frame.token / 'labels.npz'
     with np.load(path) as file:
@@ -308,7 +310,7 @@ def draw_roads(picture: MapPicture, tables: dict) -> None:
             picture.line(sample_arcline(path, 1.0), colour, 1)
 
 
-def draw_boxes(picture: MapPicture, frame: Frame) -> None:
+def draw_boxes(picture: MapPicture, frame: NuScenesFrame) -> None:
     """Footprints of the annotated objects, a line to the front."""
     for box in frame.annotations:
         width, length, _ = box.size
@@ -338,7 +340,7 @@ def draw_metre_bar(image: np.ndarray) -> Label:
     return Label(f'{METRE_BAR} m', end + 8, row, anchor='lm')
 
 
-def draw_intents(root: Path, scene: SceneRecord, shown: int) -> np.ndarray:
+def draw_intents(root: Path, scene: NuScenesScene, shown: int) -> np.ndarray:
     """Lanes, boxes of a frame, and the meta-action of every key frame."""
     path = root / 'maps' / 'expansion' / f'{scene.location}.json'
     tables = json.loads(path.read_text(encoding='utf-8'))

@@ -1,7 +1,30 @@
-"""Where each part of a data root comes from, for messages."""
+"""Names of splits, parts and projects, and where each part is downloaded.
+
+Nothing is imported here, so that ``--help`` of the tools answers at once.
+"""
+
+TEST = 'test'
+# The devkit's name of each split of each version.
+SPLITS = {
+    'v1.0-mini': {'train': 'mini_train', 'val': 'mini_val'},
+    'v1.0-trainval': {'train': 'train', 'val': 'val'},
+    'v1.0-test': {TEST: 'test'},
+}
+# Key frames of the official tables (nuScenes; Occ3D-nuScenes has the same).
+OFFICIAL_COUNTS = {
+    'v1.0-mini': {'train': 323, 'val': 81},
+    'v1.0-trainval': {'train': 28130, 'val': 6019},
+    'v1.0-test': {'test': 6008},
+}
+# Parts that a data root may lack.
+OPTIONAL_PARTS = ('map', 'can-bus', 'occ3d', 'qa', 'omnidrive')
+# Projects whose info files are converted.
+MMDET3D = 'mmdet3d'
+PROJECTS = (MMDET3D, 'vad', 'occworld', 'bev-planner', 'omnidrive')
 
 _NUSCENES = 'https://www.nuscenes.org/nuscenes#download'
-SOURCES = {
+# Download instructions by part, for messages.
+DOWNLOADS = {
     'tables': (
         f'download the metadata of that version from {_NUSCENES} and unpack '
         'it there, or make synthetic data with '
