@@ -26,14 +26,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         'data_root',
-        type=Path,
         nargs='?',
-        default=argparse.SUPPRESS,
+        default=argparse.SUPPRESS,  # leaves the option's value alone
         help='data root of nuScenes',
     )
     parser.add_argument(
         *('--data-root', '--root'),
-        type=Path,
         metavar='DIR',
         help='the same as an option',
     )
@@ -85,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     report = check_data(
         CheckOptions(
-            root=args.data_root,
+            root=Path(args.data_root),
             version=args.version,
             omnidrive=args.omnidrive,
             required=tuple(args.require),
