@@ -1,9 +1,9 @@
-"""What all annotators have in common.
+"""The base class of annotators, which write chains of thought.
 
-An annotator is an object of the registry ``ANNOTATORS``. It is told about a
-frame (``FrameContext``) and answers with a chain of thought that ends in a
-meta-action. The rule-based one leads to the label that it is told; others may
-come to another one, which an arbiter settles (``projects/DrivingLabels``).
+An annotator is an object of the registry ``ANNOTATORS``. It gets a
+``FrameContext`` and returns a chain of thought that ends in a meta-action.
+The text of the rule-based one leads to the given label; others may come to
+another meta-action, which an arbiter settles (``projects/DrivingLabels``).
 """
 
 from abc import ABC, abstractmethod
@@ -12,23 +12,24 @@ from mmocc.annotation.frame_context import FrameContext
 
 
 class AnnotatorError(RuntimeError):
-    """An annotator cannot work at all; asking for more frames is no use."""
+    """An annotator cannot work at all, for example without its key."""
 
 
 class UnreachableError(RuntimeError):
-    """An annotator did not get through for a frame; later it may."""
+    """An annotator could not be reached for a frame; a retry may work."""
 
 
 class NoAnswerError(RuntimeError):
-    """An annotator was asked and has no usable answer for a frame."""
+    """An annotator returned no usable answer for a frame."""
 
 
 class Annotator(ABC):
-    """The interface of annotators.
+    """Writes the chain of thought of a frame.
 
     Attributes:
         name (str): Short name, such as ``rule``.
-        concurrency (int): Frames to ask for at the same time at most.
+        concurrency (int): Largest number of frames that may be annotated at
+            the same time.
     """
 
     name: str
@@ -37,14 +38,14 @@ class Annotator(ABC):
     @property
     @abstractmethod
     def identity(self) -> dict:
-        """All options that answers depend on, as JSON; no secrets."""
+        """Return the options that answers depend on, as JSON; no secrets."""
 
     @abstractmethod
     def annotate(self, context: FrameContext) -> str:
-        """Write the answer for a frame.
+        """Write the chain of thought of a frame.
 
         Args:
-            context (FrameContext): The frame.
+            context (FrameContext): Description of the frame.
 
         Returns:
             str: ``Scene: ... History: ... Reasoning: ... Action: ...``
@@ -56,4 +57,4 @@ class Annotator(ABC):
         """
 
     def stop(self) -> None:  # noqa: B027, most annotators never wait
-        """Make ``annotate`` give up soon, in whatever thread it waits."""
+        """Make calls of ``annotate`` that wait in other threads end soon."""

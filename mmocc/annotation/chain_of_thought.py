@@ -1,4 +1,4 @@
-"""The four-part answer: scene, history, reasoning, action (paper Fig. 3)."""
+"""Chains of thought in four parts (OccVLA, paper Fig. 3)."""
 
 import re
 from typing import NamedTuple
@@ -12,9 +12,10 @@ _PARTS = re.compile(
 
 
 class ChainOfThought(NamedTuple):
-    """The parts of an answer; each but the last is one or more sentences.
+    """A chain of thought: scene, history, reasoning and meta-action.
 
-    ``str()`` gives the text that a model learns to write.
+    The first three are one or more sentences each. ``str()`` gives the text
+    that a model learns to write.
     """
 
     scene: str
@@ -30,7 +31,7 @@ class ChainOfThought(NamedTuple):
 
 
 def parse_chain_of_thought(text: str) -> ChainOfThought | None:
-    """Read the four parts back.
+    """Parse the text of a chain of thought into its four parts.
 
     Returns:
         ChainOfThought or None: None where a part or a legal action is

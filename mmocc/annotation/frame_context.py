@@ -1,4 +1,4 @@
-"""What an annotator is told about a frame."""
+"""The description of a frame that annotators get."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike
 from mmocc.annotation.road_map import Surroundings
 from mmocc.structures import MetaAction
 
-# Six sectors around the car, by the bearing (degrees, + to the left) at which
-# they begin on the left side: front within 30, back beyond 150 (after
-# NuScenes-QA).
+# Six sectors around the car after NuScenes-QA, by the bearing in degrees (+
+# to the left) up to which they reach: front within 30, back beyond 150.
 _SECTORS = ((30.0, 'front'), (90.0, 'front {side}'), (150.0, 'back {side}'))
 _BEHIND = 'back'
 # A box counts as seen from this visibility token on (40 % of it), or with
@@ -22,7 +21,7 @@ _SEEN_POINTS = 5
 
 
 def is_seen(visibility: str, num_lidar_pts: int) -> bool:
-    """Whether the cameras can see a box of nuScenes.
+    """Return whether the cameras can see a box of nuScenes.
 
     Args:
         visibility (str): nuScenes' token, ``1`` (hidden) to ``4``; '' where
@@ -34,7 +33,7 @@ def is_seen(visibility: str, num_lidar_pts: int) -> bool:
 
 @dataclass(frozen=True)
 class Agent:
-    """A road user, in the canonical frame of its frame.
+    """A road user in the ego frame of the key frame.
 
     Attributes:
         name (str): Detection class, such as ``car``.
@@ -62,15 +61,15 @@ class Agent:
         velocity: ArrayLike,
         transform: np.ndarray,
     ) -> 'Agent':
-        """A road user that another frame knows.
+        """Create a road user from a box in another coordinate frame.
 
         Args:
             name (str): Detection class.
             attribute (str): nuScenes' attribute.
-            centre (ArrayLike): (3,) metres, in the other frame.
-            length (float): Metres.
-            velocity (ArrayLike): (3,) m/s, in the other frame.
-            transform (np.ndarray): (4, 4) from there to the canonical frame.
+            centre (ArrayLike): (3,) metres in the other frame.
+            length (float): Length of the box in metres.
+            velocity (ArrayLike): (3,) m/s in the other frame.
+            transform (np.ndarray): (4, 4) from the other to the ego frame.
         """
         turn, shift = transform[:3, :3], transform[:3, 3]
         x, y, _ = turn @ centre + shift
@@ -87,12 +86,12 @@ class Agent:
 
     @property
     def distance(self) -> float:
-        """Metres from the ego car's origin to the centre."""
+        """Distance of the centre from the ego origin in metres."""
         return float(np.hypot(self.x, self.y))
 
     @property
     def sector(self) -> str:
-        """One of six directions, such as ``front left``."""
+        """One of six sectors around the car, such as ``front left``."""
         bearing = np.degrees(np.arctan2(self.y, self.x))
         side = 'left' if bearing > 0 else 'right'
         for limit, words in _SECTORS:
@@ -103,19 +102,18 @@ class Agent:
 
 @dataclass(frozen=True)
 class FrameContext:
-    """All that an annotator may look at.
+    """The description of a frame that an annotator writes from.
 
     Attributes:
         agents (tuple[Agent]): Road users that the cameras can see.
-        surroundings (Surroundings): The road, its way in the canonical frame
-            of the frame.
+        surroundings (Surroundings): The road ahead, in the ego frame.
         history (tuple[MetaAction]): Past actions, oldest first.
         speed (float): Of the ego car now, m/s.
-        action (MetaAction): The label, which the text must lead to. It knows
-            the future, as ``path`` does; nothing else here does.
+        action (MetaAction): The label, which the text must lead to. It and
+            ``path`` come from the future; nothing else does.
         token (str): The frame's sample token.
         path (np.ndarray): (T, 4) time in seconds, x, y, yaw of the recorded
-            drive in the canonical frame, from now up to 3 s.
+            drive in the ego frame, from now up to 3 s.
         images (Mapping[str, Path]): The image file of each camera.
     """
 

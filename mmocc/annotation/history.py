@@ -1,8 +1,8 @@
-"""Past meta-actions, from poses up to now only.
+"""Past meta-actions from poses up to the frame, for prompts.
 
-The label of an earlier frame looks 3 s ahead, past the frame that asks for
-it, so past labels must never reach a prompt. The functions here take no pose
-of the future at all.
+The label of an earlier frame looks 3 s ahead, beyond the present, so labels
+of earlier frames must never reach a prompt. The functions here get no pose of
+the future at all.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ def past_actions(
     graph: LaneGraph | None = None,
     rules: LabelRules | None = None,
 ) -> list[MetaAction]:
-    """Name what the car did in the seconds before now.
+    """Name the meta-actions of the three seconds before a frame.
 
     Args:
         poses (np.ndarray): (N, 3) x, y, yaw in the map frame of the key

@@ -1,4 +1,4 @@
-"""Frames of an info file as the labelling rules and annotators see them."""
+"""Label the frames of info files and describe them to annotators."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from mmocc.structures.occ3d import NUM_FUTURE
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """A key frame with its label.
+    """A key frame with its label and the description for annotators.
 
     Attributes:
         info (dict): Its entry of the info file.
@@ -28,8 +28,8 @@ class LabelledFrame:
         label (MetaActionLabel or None): None where the recording ends too
             early for one.
         path_label (MetaActionLabel or None): The label without the map.
-        context (FrameContext or None): What an annotator is told; None
-            without a label.
+        context (FrameContext or None): The description that annotators get;
+            None without a label.
     """
 
     info: dict
@@ -51,12 +51,13 @@ def label_infos(
     Args:
         infos (Sequence[dict]): Entries of a whole scene in time order.
         class_names (dict[int, str]): Detection classes by label.
-        road_map (RoadMap): The map, or None: directions from the path.
+        road_map (RoadMap): The map, or None: directions then come from the
+            path alone.
         rules (LabelRules): Thresholds.
         root (Path): Data root, below which the images are.
 
     Yields:
-        LabelledFrame: For each entry.
+        LabelledFrame: One for each entry.
     """
     frames = [InfoFrame(info) for info in infos]
     poses = np.stack([frame.pose for frame in frames])

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LabelRules:
-    """When a movement gets which word. All values can be set in a config.
+    """Thresholds that turn a movement into the words of a meta-action.
 
     The paper names the words but gives no threshold; "ours" marks a choice
     of this project.
@@ -47,6 +47,7 @@ class LabelRules:
         match_links (int): Lanes that may be passed between two key frames.
             Ours: two, as some connectors are shorter than one step.
         match_past (float): Seconds before the frame where matching starts.
+            Ours.
         free_shift (tuple[float, float]): Metres of sideways motion of a lane
             change where there is no map. Ours.
         free_angle (float): Radians; its largest final heading change. Ours.
@@ -102,7 +103,7 @@ class LabelRules:
             )
 
     def scaled(self, share: float) -> 'LabelRules':
-        """Rules for a stretch that is ``share`` times the full horizon."""
+        """Return rules for a stretch of ``share`` times the horizon."""
         return replace(
             self,
             stop_path=self.stop_path * share,
@@ -111,9 +112,9 @@ class LabelRules:
         )
 
     def for_history(self, share: float) -> 'LabelRules':
-        """Rules for one history window, ``share`` times the horizon long.
+        """Return rules for a history window of ``share`` times the horizon.
 
-        A window is too short to see a lane change whole, so crossing the line
+        A window is too short for a whole lane change, so crossing the line
         while moving sideways is enough, and without a map none is found.
         """
         return replace(

@@ -1,7 +1,7 @@
-"""Lanes of a nuScenes map as plain arrays: centrelines and their links.
+"""The lanes of a nuScenes map as arrays: centrelines and their links.
 
-Built from the map-expansion JSON directly, so that neither the devkit nor
-shapely is needed. A *lane* here is a lane or a lane connector (the guide line
+Built from the map expansion directly, so that neither the devkit nor shapely
+is needed. A *lane* here is a lane or a lane connector (the guide line
 through an intersection).
 
 All geometry is in the map frame of nuScenes: x east, y north, metres; yaw in
@@ -30,7 +30,7 @@ _PROBES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 def sample_arcline(arcline: list[dict], spacing: float) -> np.ndarray:
-    """Sample a chain of arclines (arcs and lines of nuScenes maps).
+    """Sample points of an arcline path (arcs and straight lines).
 
     Args:
         arcline (list[dict]): Paths with ``start_pose``, ``shape``, ``radius``
@@ -75,7 +75,7 @@ def sample_arcline(arcline: list[dict], spacing: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Projection:
-    """Where a pose lies beside a lane.
+    """The projection of a pose to a lane.
 
     Attributes:
         along (float): Arc length from the lane's start, metres.
@@ -95,7 +95,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class LaneGraph:
-    """Centrelines and how they hang together.
+    """Lane centrelines, their successors and their neighbours.
 
     Args:
         tokens (tuple[str]): Names of the L lanes.
@@ -168,7 +168,7 @@ class LaneGraph:
 
     @cached_property
     def _tree(self) -> tuple[cKDTree, np.ndarray]:
-        """A search tree over all points, and the lane of each point."""
+        """Return a search tree over all points, and each point's lane."""
         owner = np.repeat(
             np.arange(len(self)), [len(line) for line in self.polylines]
         )
@@ -197,7 +197,7 @@ class LaneGraph:
         )
 
     def near(self, x: float, y: float, radius: float) -> list[int]:
-        """Lanes with a point within ``radius`` metres, in rising order."""
+        """Return the lanes with a point within ``radius`` metres, sorted."""
         tree, owner = self._tree
         if not len(self):
             return []
@@ -206,7 +206,7 @@ class LaneGraph:
         return np.unique(owner[found]).tolist()
 
     def project(self, lane: int, pose: np.ndarray) -> Projection:
-        """Project a pose (x, y, yaw) to the lane of index ``lane``."""
+        """Project a pose (3,) x, y, yaw to the lane of index ``lane``."""
         line = self.polylines[lane]
         start, end = line[:-1, :2], line[1:, :2]
         step = end - start
@@ -230,7 +230,7 @@ class LaneGraph:
         )
 
     def reaches(self, start: int, goal: int, max_links: int) -> bool:
-        """Whether ``goal`` follows ``start`` within ``max_links`` links."""
+        """Return whether ``goal`` follows ``start`` within so many links."""
         frontier, seen = {start}, {start}
         for _ in range(max_links):
             frontier = {
@@ -244,7 +244,7 @@ class LaneGraph:
     def _find_neighbours(
         self,
     ) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-        """Pairs of lanes side by side, probed at a few places per lane."""
+        """Find lanes that run side by side, probed at a few places each."""
         sides = [(set(), set()) for _ in self.tokens]
         for lane, line in enumerate(self.polylines):
             for share in _PROBES:

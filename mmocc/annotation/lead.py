@@ -1,4 +1,4 @@
-"""Who is on the way ahead of the car."""
+"""Find road users on the way ahead of the car."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ FRONT_OVERHANG = 3.4
 
 @dataclass(frozen=True)
 class Lead:
-    """The next vehicle on the way.
+    """The vehicle ahead of the ego car.
 
     Attributes:
         agent (Agent): The vehicle.
@@ -39,25 +39,31 @@ class Lead:
     speed: float
 
     def is_close(self, ego_speed: float, gap: float, time: float) -> bool:
-        """Whether it is nearer than ``gap`` metres or ``time`` seconds."""
+        """Return whether it is within ``gap`` metres or ``time`` seconds.
+
+        Args:
+            ego_speed (float): Speed of the ego car in m/s.
+            gap (float): Metres from bumper to bumper.
+            time (float): Seconds until both touch at their present speeds.
+        """
         closing = ego_speed - self.speed
         return self.gap < gap or (closing > 0 and self.gap / closing < time)
 
 
 def _along(agent: Agent, way: np.ndarray) -> tuple[float, float, float]:
-    """Metres along a way, metres beside it, heading of the way there."""
+    """Return metres along a way and beside it, and its heading there."""
     distance = np.hypot(way[:, 0] - agent.x, way[:, 1] - agent.y)
     nearest = int(distance.argmin())
     return nearest * LANE_SPACING, float(distance[nearest]), way[nearest, 2]
 
 
 def on_the_way(agent: Agent, way: np.ndarray, reach: float) -> bool:
-    """Whether an agent is on the lane ahead, within ``reach`` metres.
+    """Return whether a road user is on the lane ahead.
 
     Args:
-        agent (Agent): In the canonical frame.
-        way (np.ndarray): (N, 3) the way ahead in the same frame, 1 m apart.
-        reach (float): Metres.
+        agent (Agent): The road user, in the ego frame.
+        way (np.ndarray): (N, 3) the way ahead in the ego frame, 1 m apart.
+        reach (float): Metres ahead that are looked at.
     """
     along, beside, _ = _along(agent, way)
     return agent.x > 0 and along <= reach and beside <= HALF_LANE
@@ -66,11 +72,11 @@ def on_the_way(agent: Agent, way: np.ndarray, reach: float) -> bool:
 def is_beside(
     agent: Agent, way: np.ndarray, place: float, reach: float
 ) -> bool:
-    """Whether an agent is near the place ``place`` metres along a way.
+    """Return whether a road user is near a place on the way.
 
     Args:
-        agent (Agent): In the canonical frame.
-        way (np.ndarray): (N, 3) the way ahead in the same frame, 1 m apart.
+        agent (Agent): The road user, in the ego frame.
+        way (np.ndarray): (N, 3) the way ahead in the ego frame, 1 m apart.
         place (float): Metres along the way.
         reach (float): Metres along and across the way that count as near.
     """
@@ -82,8 +88,11 @@ def find_lead(agents: Sequence[Agent], way: np.ndarray) -> Lead | None:
     """Find the next vehicle on the way.
 
     Args:
-        agents (Sequence[Agent]): In the canonical frame.
-        way (np.ndarray): (N, 3) the way ahead in the same frame, 1 m apart.
+        agents (Sequence[Agent]): Road users in the ego frame.
+        way (np.ndarray): (N, 3) the way ahead in the ego frame, 1 m apart.
+
+    Returns:
+        Lead or None: None where no vehicle is on the way.
     """
     leads = []
     for agent in agents:

@@ -1,4 +1,4 @@
-"""How sure a lane match is of the manoeuvre that it shows.
+"""The posterior probability of the manoeuvre of a lane match.
 
 The costs of a match are twice negative log-likelihoods, so ``exp(-cost / 2)``
 weighs a sequence of lanes. The forward algorithm sums these weights over all
@@ -24,7 +24,7 @@ from mmocc.annotation.map_matching import (
 
 
 class _Manoeuvre(NamedTuple):
-    """What a sequence of lanes did so far."""
+    """The manoeuvre of a sequence of lanes so far."""
 
     turned: bool = False
     crossed: bool = False
@@ -32,7 +32,7 @@ class _Manoeuvre(NamedTuple):
 
 
 def is_turning(graph: LaneGraph, lane: int, rules: LabelRules) -> bool:
-    """Whether a lane is a connector that turns."""
+    """Return whether a lane is a connector that turns."""
     return bool(
         graph.is_connector[lane]
         and abs(graph.turns[lane]) >= rules.connector_angle
@@ -46,7 +46,7 @@ def manoeuvre_probability(
     last: int,
     rules: LabelRules,
 ) -> float:
-    """Probability of what the best sequence of lanes did in a stretch.
+    """Return the probability of the best lane sequence's manoeuvre.
 
     Args:
         graph (LaneGraph): The lanes.
@@ -71,7 +71,7 @@ def manoeuvre_probability(
 
     @cache
     def step(before: int, after: int) -> tuple[float, bool, bool]:
-        """Cost of a step, whether it crosses, whether it jumps."""
+        """Return the cost of a step, and whether it crosses or jumps."""
         cost = step_cost(graph, before, after, rules)
         beside = cost > 0 and is_beside(graph, before, after)
         return cost, beside, cost > 0 and not beside

@@ -1,4 +1,4 @@
-"""Which lane a car was on at each key frame: Viterbi over a lane graph.
+"""Match key frames to lanes: Viterbi over a lane graph.
 
 The cheapest sequence of lanes wins: a pose costs its squared offset and angle
 to the lane, a step costs nothing along the graph, a little to a lane side by
@@ -16,7 +16,7 @@ from mmocc.annotation.lane_graph import LaneGraph, Projection
 
 @dataclass(frozen=True)
 class LaneMatch:
-    """The lanes of a stretch of poses.
+    """The lane sequence that fits a stretch of poses best.
 
     Attributes:
         lanes (tuple[int]): Index of the lane of each pose.
@@ -24,10 +24,10 @@ class LaneMatch:
         shifts (tuple[float]): Sideways motion against the first lane in
             metres, + to the left, summed over changes of lane.
         crossings (tuple[int]): Poses whose lane lies beside the lane before.
-        jumps (tuple[int]): Poses whose lane does not hang together with the
-            lane before; the match is not to be trusted there.
+        jumps (tuple[int]): Poses whose lane is not linked to the lane before;
+            the match is not to be trusted there.
         candidates (tuple[dict[int, Projection]]): For each pose, the lanes
-            that it might be on and its place beside them.
+            that it might be on and its projections to them.
     """
 
     lanes: tuple[int, ...]
@@ -39,9 +39,9 @@ class LaneMatch:
 
 
 def place_cost(place: Projection, rules: LabelRules) -> float:
-    """What it costs that a pose lies here: twice a negative log-likelihood.
+    """Return twice the negative log-likelihood of a pose beside a lane.
 
-    Offset and angle are normal with the two sigmas of the rules.
+    Offset and angle are normally distributed with the sigmas of the rules.
     """
     return (place.distance / rules.match_sigma) ** 2 + (
         place.angle / rules.match_sigma_angle
@@ -51,7 +51,7 @@ def place_cost(place: Projection, rules: LabelRules) -> float:
 def step_cost(
     graph: LaneGraph, before: int, after: int, rules: LabelRules
 ) -> float:
-    """What it costs to go from lane ``before`` to lane ``after``."""
+    """Return the cost of a step from lane ``before`` to lane ``after``."""
     if before == after or graph.reaches(before, after, rules.match_links):
         return 0.0
     if is_beside(graph, before, after):
@@ -60,7 +60,7 @@ def step_cost(
 
 
 def is_beside(graph: LaneGraph, before: int, after: int) -> bool:
-    """Whether ``after`` lies beside ``before``, or follows a lane that does.
+    """Return whether ``after`` lies or ends up beside ``before``.
 
     Between two key frames a car may cross a line and pass the end of its
     lane, in either order.
@@ -84,7 +84,7 @@ def _describe(
     candidates: list[dict[int, Projection]],
     rules: LabelRules,
 ) -> LaneMatch:
-    """Sum up the sideways motion along the chosen lanes."""
+    """Build the match of the chosen lanes, with its sideways motion."""
     places = [here[lane] for here, lane in zip(candidates, lanes, strict=True)]
     base, shifts, crossings, jumps = 0.0, [], [], []
     origin = places[0].offset

@@ -4,8 +4,8 @@ The speed word comes from the acceleration over the next 3 s, the direction
 word from the lanes that the car passes, or from its path alone where there is
 no map. The order of precedence is Stop, Turn, Change Lane, Go Straight.
 
-A label looks into the future: it is supervision. What a model may know about
-the past is made by ``mmocc.annotation.history``.
+A label comes from the future: it is supervision. ``mmocc.annotation.history``
+names what a model may know about the past.
 """
 
 from dataclasses import dataclass, replace
@@ -42,9 +42,9 @@ class MetaActionLabel:
         action (MetaAction): The pair of words.
         source (str): ``map`` where lanes decided the direction, ``motion``
             where the path alone did.
-        speed_confidence (float): 0 to 1, how far the acceleration is from its
-            threshold as a share of it; 0 where the neighbour frames overruled
-            the word.
+        speed_confidence (float): 0 to 1, distance of the acceleration from
+            its threshold as a share of it; 0 where the neighbour frames
+            overruled the word.
         direction_confidence (float): 0 to 1, the same of the direction's
             thresholds, and no more than the probability that the car took
             lanes that make this manoeuvre (see ``manoeuvre_probability``).
@@ -57,25 +57,25 @@ class MetaActionLabel:
 
     @property
     def confidence(self) -> float:
-        """The lower of the two."""
+        """The lower one of both confidences."""
         return min(self.speed_confidence, self.direction_confidence)
 
 
 def _margin(value: float, threshold: float) -> float:
-    """How far a value is from a threshold, as a share of it, up to 1."""
+    """Return the distance from a threshold as a share of it, up to 1."""
     return float(min(abs(value - threshold) / threshold, 1.0))
 
 
 def speed_word(
     motion: Motion, rules: LabelRules, before: str | None = None
 ) -> tuple[str, float]:
-    """Name the change of speed.
+    """Return the speed word of a movement.
 
     Args:
-        motion (Motion): The stretch to name.
+        motion (Motion): The movement.
         rules (LabelRules): Thresholds.
-        before (str): The word of the frame before, which stays while the
-            acceleration is between the two thresholds.
+        before (str, optional): The word of the frame before, which stays
+            while the acceleration is between the two thresholds.
 
     Returns:
         tuple[str, float]: The word and its margin.
@@ -98,7 +98,7 @@ def _side(words: tuple[str, str], value: float) -> str:
 
 
 def _stop_margin(motion: Motion, rules: LabelRules) -> float | None:
-    """The margin of a stop, or None where the car does not stop."""
+    """Return the margin of a stop, None where the car does not stop."""
     last = float(motion.speeds[-1])
     if motion.path < rules.stop_path:
         return _margin(motion.path, rules.stop_path)
@@ -111,7 +111,7 @@ def _stop_margin(motion: Motion, rules: LabelRules) -> float | None:
 
 
 def _arc_residual(local: np.ndarray) -> float:
-    """Largest distance of a path to its best parabola, metres.
+    """Return the largest distance of a path to its best parabola, metres.
 
     Over one lane change a bend of constant curvature is a parabola in the
     frame of its first pose; the S of a lane change is not.
@@ -125,10 +125,10 @@ def _arc_residual(local: np.ndarray) -> float:
 def direction_without_map(
     motion: Motion, rules: LabelRules
 ) -> tuple[str, float]:
-    """Name the direction of a path where no lanes are known.
+    """Return the direction word of a movement without lanes.
 
     Args:
-        motion (Motion): The stretch to name.
+        motion (Motion): The movement.
         rules (LabelRules): Thresholds.
 
     Returns:
@@ -163,16 +163,16 @@ def direction_on_map(
     last: int,
     rules: LabelRules,
 ) -> tuple[str, float]:
-    """Name the direction of a path whose lanes are known.
+    """Return the direction word of a movement along known lanes.
 
     Only a turning connector makes a turn: a heading that changes on other
     lanes follows a bend or is part of a lane change. A car that leaves the
     lanes is not matched and gets ``direction_without_map``.
 
     Args:
-        motion (Motion): The stretch to name.
+        motion (Motion): The movement.
         graph (LaneGraph): The lanes.
-        match (LaneMatch): Lanes of a stretch that holds this one.
+        match (LaneMatch): Lanes of a stretch of poses around it.
         first (int): Index in ``match`` of the first pose of the stretch.
         last (int): Index in ``match`` of its last pose.
         rules (LabelRules): Thresholds.
@@ -213,7 +213,7 @@ def direction_on_map(
 
 
 def legal_pair(speed: str, direction: str) -> MetaAction:
-    """A pair that makes sense: who stops does not accelerate."""
+    """Combine both words; a car that stops does not accelerate."""
     if direction == _STOP and speed == 'Accelerate':
         speed = 'Maintain speed'
     return MetaAction(speed, direction)
@@ -236,7 +236,7 @@ def label_frame(
         index (int): The frame to label.
         graph (LaneGraph): The lanes, or None where there is no map.
         rules (LabelRules): Thresholds.
-        before (str): Speed word of the frame before.
+        before (str, optional): Speed word of the frame before.
 
     Returns:
         MetaActionLabel or None: None where the recording ends too early.
@@ -284,9 +284,9 @@ def label_frame(
 
 
 def _smooth(labels: list[MetaActionLabel | None]) -> None:
-    """Overrule a word that both neighbour frames agree against, in place.
+    """Replace a word that both neighbour frames contradict, in place.
 
-    Never into, out of or beside a stop: stops may be short.
+    Stops and their neighbours stay as they are: stops may be short.
     """
     originals = list(labels)
     for k in range(1, len(labels) - 1):

@@ -9,7 +9,7 @@ from mmocc.infos.planar import to_local, wrap_angle
 
 @dataclass(frozen=True)
 class Motion:
-    """What a stretch of N poses says about a movement.
+    """The kinematics of a movement through N poses.
 
     Attributes:
         speeds (np.ndarray): (N - 1,) mean speed of each step, m/s.
@@ -29,7 +29,7 @@ class Motion:
 
 
 def describe_motion(poses: np.ndarray, times: np.ndarray) -> Motion:
-    """Measure a stretch of poses.
+    """Compute speeds, acceleration, path and turn of a movement.
 
     Args:
         poses (np.ndarray): (N, 3) x, y, yaw in any fixed frame, N >= 3.

@@ -1,4 +1,4 @@
-"""A map for annotation: lanes, crosswalks, stop lines; what is ahead."""
+"""The map for annotation: lanes, crosswalks and stop lines ahead."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from mmocc.annotation.lane_graph import LANE_SPACING, LaneGraph
 from mmocc.infos import MapTables
 from mmocc.infos.planar import to_local
 
-# How far ahead, metres, annotators are told about the road.
+# Metres ahead that annotators get a description of the road for.
 _REACH = 40.0
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The road around a pose.
+    """The road around and ahead of a pose.
 
     Attributes:
         way (np.ndarray): (N, 3) x, y, yaw in the map frame, the way ahead
@@ -42,7 +42,7 @@ class Surroundings:
 
 
 def straight_way(pose: np.ndarray, reach: float) -> np.ndarray:
-    """Poses (N, 3) straight ahead of ``pose``, 1 m apart, itself included."""
+    """Return poses (N, 3) straight ahead of a pose, 1 m apart, with it."""
     ahead = np.arange(0.0, reach + LANE_SPACING, LANE_SPACING)
     return np.stack(
         (
@@ -55,7 +55,7 @@ def straight_way(pose: np.ndarray, reach: float) -> np.ndarray:
 
 
 def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Which points (N, 2) lie inside a polygon (K, 2): (N,) bool."""
+    """Return which points (N, 2) lie inside a polygon (K, 2), (N,) bool."""
     x, y = points[:, None, 0], points[:, None, 1]
     start, end = polygon, np.roll(polygon, -1, axis=0)
     rising = (start[:, 1] > y) != (end[:, 1] > y)
@@ -66,7 +66,7 @@ def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RoadMap:
-    """What the rule annotator knows about a map.
+    """The parts of a map that annotation reads.
 
     Args:
         lanes (LaneGraph): Lanes and connectors.
@@ -98,12 +98,13 @@ class RoadMap:
     def survey(
         self, pose: np.ndarray, reach: float, rules: LabelRules
     ) -> Surroundings:
-        """Look at the road around and ahead of a pose.
+        """Describe the road around and ahead of a pose.
 
         Args:
             pose (np.ndarray): (3,) x, y, yaw in the map frame.
-            reach (float): How far ahead, metres.
-            rules (LabelRules): How far from its lane a car may be.
+            reach (float): Metres ahead.
+            rules (LabelRules): Distance and angle that a car may have to its
+                lane.
         """
         lanes = self.lanes
         places = {
@@ -157,7 +158,7 @@ class RoadMap:
     def _way_ahead(
         self, lane: int, pose: np.ndarray, along: float, reach: float
     ) -> np.ndarray:
-        """The lane ahead of ``pose``, then straight on, 1 m apart."""
+        """Return the lane ahead of a pose, then straight on, 1 m apart."""
         line = self.lanes.polylines[lane]
         marks = np.concatenate(
             ([0.0], np.hypot(*np.diff(line[:, :2], axis=0).T).cumsum())
@@ -179,7 +180,7 @@ class RoadMap:
 
 
 def _first_inside(way: np.ndarray, polygons: Sequence[np.ndarray]) -> float:
-    """Metres along ``way`` to the first polygon, inf where there is none."""
+    """Return metres along ``way`` to the first polygon, inf without one."""
     first = np.inf
     low, high = way[:, :2].min(0), way[:, :2].max(0)
     for polygon in polygons:
@@ -194,15 +195,16 @@ def _first_inside(way: np.ndarray, polygons: Sequence[np.ndarray]) -> float:
 def local_surroundings(
     road_map: RoadMap | None, pose: np.ndarray, rules: LabelRules
 ) -> Surroundings:
-    """What annotators are told about the road around a pose.
+    """Describe the road around a pose in its own frame.
 
     Args:
-        road_map (RoadMap): The map, or None: straight on.
+        road_map (RoadMap): The map; None gives a road that goes straight on.
         pose (np.ndarray): (3,) x, y, yaw in the map frame.
-        rules (LabelRules): How far from its lane a car may be.
+        rules (LabelRules): Distance and angle that a car may have to its
+            lane.
 
     Returns:
-        Surroundings: Its ``way`` in the canonical frame of the pose.
+        Surroundings: With ``way`` in the ego frame of the pose.
     """
     if road_map is None:
         return Surroundings(way=straight_way(np.zeros(3), _REACH))

@@ -1,4 +1,4 @@
-"""Chain-of-thought text by rules: offline, deterministic, short."""
+"""Write chains of thought by rules: offline, deterministic, short."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ _OBSTACLES = ('traffic_cone', 'barrier')
 # A pedestrian this near the middle of the lane, metres along and across it,
 # is at the crosswalk: one lane and the kerb. Ours.
 _CROSSWALK_REACH = 6.0
-# What is told of the past: the latest changes. The question has all of it.
+# Changes of the past that the text names; the question has all of them.
 _PAST_PHRASES = 2
 # Upper limits of the distance words, metres. Ours.
 _DISTANCES = ((10.0, 'near'), (25.0, 'midway'), (float('inf'), 'far'))
@@ -34,7 +34,7 @@ _DIRECTION_PHRASES = {
 
 
 def history_sentence(history: tuple[MetaAction, ...]) -> str:
-    """The latest changes of past actions, oldest first, as a sentence."""
+    """Spell the latest changes of past actions, oldest first."""
     if not history:
         return 'unknown.'
     phrases = []
@@ -49,15 +49,16 @@ def history_sentence(history: tuple[MetaAction, ...]) -> str:
 
 @ANNOTATORS.register_module()
 class RuleAnnotator(Annotator):
-    """Writes the chain of thought of a frame from boxes, lanes and history.
+    """Writes chains of thought from boxes, lanes and past actions.
 
-    The causes are tried in a fixed order and only those that fit the label
-    are named, so that the reasoning never contradicts the action.
+    Causes are tried in a fixed order and only those that fit the label are
+    named, so that the reasoning never contradicts the action.
 
     Args:
-        max_agents (int): Road users to name at most. Defaults to 3.
-        view_range (float): Metres within which they are named. Defaults
-            to 40, half the width of Occ3D's grid.
+        max_agents (int): Largest number of road users that are named.
+            Defaults to 3.
+        view_range (float): Metres within which road users are named.
+            Defaults to 40, half the width of Occ3D's grid.
         cause_range (float): Metres ahead within which a crosswalk, stop line,
             intersection or obstacle counts. Defaults to 40, some 4 s in
             town.
@@ -85,14 +86,14 @@ class RuleAnnotator(Annotator):
 
     @property
     def identity(self) -> dict:
-        """Its options."""
+        """Return the options that texts depend on."""
         return dict(type=self.name, **vars(self))
 
     def annotate(self, context: FrameContext) -> str:
-        """Write the answer for a frame.
+        """Write the chain of thought of a frame.
 
         Args:
-            context (FrameContext): The frame.
+            context (FrameContext): Description of the frame.
 
         Returns:
             str: ``Scene: ... History: ... Reasoning: ... Action: ...``
@@ -129,7 +130,7 @@ class RuleAnnotator(Annotator):
     def _worth_naming(
         self, agents: tuple[Agent, ...], lead: Lead | None
     ) -> list[Agent]:
-        """The lead vehicle, then people ahead, then the nearest others."""
+        """Choose the lead vehicle, people ahead, then the nearest others."""
 
         def rank(agent: Agent) -> tuple[int, float]:
             if lead is not None and agent is lead.agent:
@@ -210,7 +211,7 @@ class RuleAnnotator(Annotator):
         return 'the road ahead asks for less speed'
 
     def _waits(self, context: FrameContext) -> bool:
-        """Whether somebody is about to use the next crosswalk."""
+        """Return whether a pedestrian is at the next crosswalk."""
         road = context.surroundings
         return road.crosswalk <= self.cause_range and any(
             agent.name == 'pedestrian'

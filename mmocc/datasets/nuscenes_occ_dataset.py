@@ -1,4 +1,4 @@
-"""nuScenes key frames with occupancy, ego motion and language."""
+"""The data set of nuScenes key frames with occupancy and language."""
 
 import os.path as osp
 from collections.abc import Callable, Mapping, Sequence
@@ -70,18 +70,18 @@ class NuScenesOccDataset(NuScenesDataset):
             frames that have all the parts named, out of ``occ``, ``future``
             (all steps), ``meta_action``, ``cot``, ``qa`` and ``text`` (one
             of the latter two). Defaults to None, every frame.
-        num_history (int): Key frames before each frame that transforms get
-            to see, as ``history``: infos, the nearest first, None where the
+        num_history (int): Number of key frames before each frame that items
+            hold as ``history``: infos, the nearest first, None where the
             scene has none. Defaults to 0.
-        num_future (int): Likewise after it, as ``future``; ground truth
-            alone may be made of these. Defaults to 0.
+        num_future (int): Number of key frames after it that items hold as
+            ``future``, for ground truth alone. Defaults to 0.
         indices (int | Sequence[int], optional): Keep the first so many, or
             these, frames. Defaults to None.
-        metainfo (dict, optional): Additions to ``METAINFO``.
+        metainfo (dict, optional): Entries that replace those of ``METAINFO``.
         serialize_data (bool): Whether worker processes share one packed copy
             of the infos. Defaults to True.
-        lazy_init (bool): Whether to leave the file unread at first. Defaults
-            to False.
+        lazy_init (bool): Whether to read the file at the first use only.
+            Defaults to False.
     """
 
     METAINFO = {
@@ -197,7 +197,7 @@ class NuScenesOccDataset(NuScenesDataset):
         return super().parse_data_info(info)
 
     def _rename_labels(self, token: str, instance: dict) -> dict:
-        """Spell the labels of a box as Occ3D ids, -1 for ignored boxes."""
+        """Convert the labels of a box to Occ3D ids, -1 for ignored ones."""
         instance = dict(instance)
         for key in ('bbox_label', 'bbox_label_3d'):
             label = instance.get(key, -1)

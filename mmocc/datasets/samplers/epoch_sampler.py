@@ -1,4 +1,4 @@
-"""A sampler that tells the data set which epoch it serves."""
+"""A sampler that announces each epoch to the data set."""
 
 from collections.abc import Iterator, Sized
 
@@ -8,7 +8,7 @@ from mmocc.registry import DATA_SAMPLERS
 
 
 def _leaves(dataset: Sized) -> Iterator[Sized]:
-    """The data sets inside mmengine's and torch's wrappers."""
+    """Yield the data sets inside mmengine's and torch's wrappers."""
     if hasattr(dataset, 'set_epoch'):
         yield dataset
     elif hasattr(dataset, 'datasets'):
@@ -20,12 +20,12 @@ def _leaves(dataset: Sized) -> Iterator[Sized]:
 
 @DATA_SAMPLERS.register_module()
 class EpochSampler(DefaultSampler):
-    """mmengine's sampler, with random transforms that follow the epoch.
+    """mmengine's ``DefaultSampler`` that announces epochs to the data set.
 
-    Loader processes stay alive between epochs and know neither the epoch nor
-    the seed. This sampler, which knows both, announces them to the data set
-    when an epoch starts. Resuming a run at an epoch thus draws what the
-    uninterrupted run would have drawn.
+    Random transforms draw from seed, epoch and token. Loader processes stay
+    alive between epochs and know neither seed nor epoch, so this sampler
+    announces both when an epoch starts. A run that is resumed at an epoch
+    therefore draws what the uninterrupted run would have drawn.
 
     Args:
         dataset (Sized): A data set, or wrappers of mmengine or torch around

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a frame, not to a process."""
+"""Random generators of a frame, the same in any process."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def frame_rng(results: dict, purpose: str) -> np.random.Generator:
-    """Make the generator of one frame in one epoch.
+    """Create the random generator of a frame in an epoch.
 
     Args:
         results (dict): Has ``token`` and, where the data set announces

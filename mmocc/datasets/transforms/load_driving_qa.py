@@ -36,10 +36,10 @@ class LoadDrivingQA(BaseTransform):
     Args:
         tasks (Sequence[str]): Any of ``meta_action``, ``qa`` and
             ``caption``. Defaults to ('meta_action', 'qa').
-        max_questions (int, optional): Most questions a frame of each of the
-            tasks ``qa`` and ``caption``; more are drawn from at random.
-            Defaults to None, all.
-        answer_style (str): What answers the meta-action question: ``cot``,
+        max_questions (int, optional): Largest number of questions per frame
+            of each of the tasks ``qa`` and ``caption``; if there are more,
+            so many are drawn at random. Defaults to None, all.
+        answer_style (str): The answer to the meta-action question: ``cot``,
             the chain of thought that ends in the action, or ``action``, the
             action alone. Defaults to 'cot'.
         skip_unanswered (bool): Whether to leave questions without an answer
@@ -65,7 +65,13 @@ class LoadDrivingQA(BaseTransform):
         self.skip_unanswered = skip_unanswered
 
     def transform(self, results: dict) -> dict:
-        """Collect the questions of a frame.
+        """Load the questions of a frame.
+
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with ``questions``.
 
         Raises:
             SampleError: If the info file lacks the key of a task.

@@ -35,7 +35,7 @@ class LoadFutureOcc3D(LoadOcc3DFromFile):
             dict: ``results`` with the added keys.
 
         Raises:
-            KeyError: If the data set does not look ahead.
+            KeyError: If the data set gives no future.
             SampleError: If a frame has a broken label.
         """
         if 'future' not in results:

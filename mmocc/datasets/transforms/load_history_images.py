@@ -1,4 +1,4 @@
-"""Images of the frames before, seen from where the car is now."""
+"""Load the images of past key frames, placed by the ego motion."""
 
 import numpy as np
 
@@ -12,18 +12,18 @@ AGE = '@'
 
 @TRANSFORMS.register_module()
 class LoadHistoryImages(LoadSurroundImages):
-    """Append the views of past key frames to those of the frame itself.
+    """Load the views of past key frames behind those of the frame itself.
 
     Goes behind :class:`LoadSurroundImages`, with the same ``cameras`` and
     ``size``. The views of all frames lie in one list, the frame's own first,
     then one, two, ... key frames (0.5 s each) ago; ``CAM_FRONT@2`` is the
     front camera of two key frames ago. ``lidar2cam`` of a past view leads
-    from the LiDAR of *now* to the camera of then, through both ego poses, so
-    that whoever projects a point of a standing world finds it there.
+    from the LiDAR *now* to the camera *then*, through both ego poses, so that
+    a point of the static world projects to where the past image shows it.
 
     Where the scene has no such frame (at its start, or where the data set's
-    filter dropped it), the oldest frame there is stands in once more, the
-    frame itself if there is none before it.
+    filter dropped it), the oldest frame found so far is repeated, the frame
+    itself if there is none before it.
 
     Required Keys: what :class:`LoadSurroundImages` adds; ``history`` (see
     ``NuScenesOccDataset.num_history``) and ``ego2global`` (4, 4).
@@ -33,17 +33,23 @@ class LoadHistoryImages(LoadSurroundImages):
     """
 
     def transform(self, results: dict) -> dict:
-        """Load the past of a frame.
+        """Load the past views of a frame.
+
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with the extended and added keys.
 
         Raises:
-            KeyError: If the data set does not look back.
+            KeyError: If the data set gives no history.
             SampleError: If a past image or calibration is missing or broken.
         """
         if 'history' not in results:
             raise KeyError(
                 f'sample {results["token"]} has no "history"; set the data '
-                "set's num_history to as many frames as LoadHistoryImages "
-                'shall load'
+                "set's num_history to the number of past frames that "
+                'LoadHistoryImages is to load'
             )
         now = self._lidar2global(results)
         oldest, frames = results, []

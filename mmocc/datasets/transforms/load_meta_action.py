@@ -11,7 +11,7 @@ from mmocc.structures.meta_action import IGNORE
 
 @TRANSFORMS.register_module()
 class LoadMetaAction(BaseTransform):
-    """Turn the meta-action of the info file into class indices.
+    """Load the meta-action label as class indices.
 
     Required Keys: ``token``, ``meta_action`` (a dict with ``speed`` and
     ``direction``; None where the future is too short for a label).
@@ -21,7 +21,13 @@ class LoadMetaAction(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Read the label of a frame.
+        """Load the label of a frame.
+
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with ``gt_meta``.
 
         Raises:
             SampleError: If the key is missing or a word is unknown.

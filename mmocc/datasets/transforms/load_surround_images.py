@@ -1,4 +1,4 @@
-"""Images of all cameras, at the model's size."""
+"""Load the images of all cameras at the model's size."""
 
 import io
 from collections.abc import Sequence
@@ -25,7 +25,9 @@ _REDUCED = (
 
 @TRANSFORMS.register_module()
 class LoadSurroundImages(LoadMultiViewImageFromFiles):
-    """mmdet3d's multi-view loader with a fixed camera order and a size.
+    """Load multi-view images in a fixed camera order and at one size.
+
+    It replaces mmdet3d's ``LoadMultiViewImageFromFiles``, its base class.
 
     Views come in the order of ``cameras``, whatever the order of the info
     file; cameras that are not named are left out. Decoding, resizing and
@@ -46,10 +48,10 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
     ``ori_shape``, ``pad_shape``, ``num_views``.
 
     Args:
-        cameras (Sequence[str]): The cameras that the model was built for.
-            Defaults to nuScenes' six.
-        size (Sequence[int], optional): Height and width of the images; the
-            aspect ratio may change. Defaults to None, as on disk.
+        cameras (Sequence[str]): Names of the cameras that the model was built
+            for, in its order. Defaults to nuScenes' six.
+        size (Sequence[int], optional): Height and width of the images in
+            pixels; the aspect ratio may change. Defaults to None, as on disk.
         oversampling (float): A decoder may shrink an image on the way, to
             no less than this multiple of ``size``. 2 saves half of the time
             or more and keeps nuScenes' images within a grey level of full
@@ -82,6 +84,12 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
 
     def transform(self, results: dict) -> dict:
         """Load the views of a frame.
+
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with the added keys.
 
         Raises:
             SampleError: If a camera, its calibration or its image is missing
@@ -145,7 +153,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
     def _load(
         self, token: str, name: str, view: dict
     ) -> tuple[np.ndarray, tuple[int, int]]:
-        """One image, and the (height, width) that it has on disk."""
+        """Load one image; return it and its (height, width) on disk."""
         path = view['img_path']
 
         def broken(got: str) -> SampleError:
@@ -177,7 +185,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
     def _decode(
         self, data: bytes, height: int, width: int
     ) -> np.ndarray | None:
-        """Pixels at the wanted size; None where the data is damaged."""
+        """Decode to the wanted size; None where the data is damaged."""
         wanted = self.size or (height, width)
         room = min(height / wanted[0], width / wanted[1]) / self.oversampling
         flag = next(
@@ -200,7 +208,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
     def _matrix(
         token: str, name: str, view: dict, key: str, size: int
     ) -> np.ndarray:
-        """A calibration matrix, checked; float64 (size, size)."""
+        """Return a calibration matrix (size, size) float64, checked."""
         matrix = np.asarray(view.get(key, ()), dtype=np.float64)
         if matrix.shape != (size, size) or not np.isfinite(matrix).all():
             raise sample_error(

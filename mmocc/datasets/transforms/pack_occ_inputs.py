@@ -1,4 +1,4 @@
-"""The last step: from a dict of arrays to model input and data sample."""
+"""Pack the loaded arrays into model inputs and a data sample."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from mmocc.structures import OccDataSample
 
 # Labels of forecasts, where LoadFutureOcc3D was in the pipeline.
 FUTURE = ('future_semantics', 'future_mask_camera', 'future_valid')
-# Of frames whose info file does not say (plain mmdet3d files, own cameras).
+# Scene of frames whose info file does not tell (plain mmdet3d files).
 UNKNOWN = {'scene_token': '', 'scene_name': '', 'frame_idx': -1}
 
 
 @TRANSFORMS.register_module()
 class PackOccInputs(BaseTransform):
-    """Pack what the pipeline has loaded into an ``OccDataSample``.
+    """Pack model inputs and an ``OccDataSample``; the last transform.
 
     A field is there if its loader was in the pipeline: ``gt_occ``,
     ``gt_ego``, ``gt_text`` and ``gt_meta``. ``inputs['img']`` is (V, 3, H, W),
@@ -31,8 +31,9 @@ class PackOccInputs(BaseTransform):
     NumPy.
 
     Args:
-        meta_keys (Sequence[str]): Further keys to hand on as they are, such
-            as ``lidar2img`` or ``timestamp``. Defaults to ().
+        meta_keys (Sequence[str]): Further keys of ``results`` that become
+            meta information, such as ``lidar2img`` or ``timestamp``.
+            Defaults to ().
     """
 
     def __init__(self, meta_keys: Sequence[str] = ()) -> None:
@@ -41,8 +42,11 @@ class PackOccInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Pack a frame.
 
+        Args:
+            results (dict): What the loaders of the pipeline have added.
+
         Returns:
-            dict: ``inputs`` and ``data_samples``.
+            dict: ``inputs`` (dict) and ``data_samples`` (OccDataSample).
         """
         sample = OccDataSample()
         sample.set_metainfo(self._metainfo(results))

@@ -1,4 +1,4 @@
-"""Brighter or darker, warmer or colder: the same for all views of a frame."""
+"""Change brightness and tint of all views of a frame alike."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from mmocc.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomLight(BaseTransform):
-    """Scale the colours of a frame, as another hour or camera would.
+    """Scale the colour channels of a frame by random factors.
 
-    All views are scaled alike, so that what is the same thing in two views
-    stays so. Not in the paper; ours.
+    All views are scaled alike, so that an object keeps its colour across
+    views. Not in the paper; ours.
 
     Required Keys: ``token``, ``img`` (list of (H, W, 3) uint8).
 
     Args:
-        gain (Sequence[float]): Least and largest factor on all channels.
+        gain (Sequence[float]): Smallest and largest factor of all channels.
             Defaults to (0.8, 1.2).
-        tint (float): Each channel's own factor is 1 up to plus or minus
-            this. Defaults to 0.05.
+        tint (float): Largest difference of a channel's own factor from 1.
+            Defaults to 0.05.
     """
 
     def __init__(
@@ -31,7 +31,14 @@ class RandomLight(BaseTransform):
         self.gain, self.tint = tuple(gain), tint
 
     def transform(self, results: dict) -> dict:
-        """Relight a frame; draws from seed, epoch and token."""
+        """Scale the colours of a frame, drawn from seed, epoch and token.
+
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with a new ``img``.
+        """
         rng = frame_rng(results, 'light')
         factors = rng.uniform(*self.gain) * rng.uniform(
             1 - self.tint, 1 + self.tint, 3

@@ -1,4 +1,4 @@
-"""The world seen in a mirror: left becomes right, everywhere at once."""
+"""Mirror a frame: left becomes right in images, geometry and texts."""
 
 import re
 
@@ -61,12 +61,12 @@ _SIDE = re.compile(
 
 
 def mirror_text(text: str) -> str:
-    """Swap left and right in a text; its own inverse."""
+    """Swap the words for left and right in a text; its own inverse."""
     return _SIDE.sub(lambda match: _OTHER_SIDE[match[0]], text)
 
 
 def mirror_direction(index: int) -> int:
-    """Swap left and right in a direction index; its own inverse."""
+    """Swap left and right of a direction's index; its own inverse."""
     if index == IGNORE:
         return index
     return DIRECTIONS.index(mirror_text(DIRECTIONS[index]))
@@ -74,7 +74,7 @@ def mirror_direction(index: int) -> int:
 
 @TRANSFORMS.register_module()
 class RandomMirror(BaseTransform):
-    """Mirror a frame at the plane y = 0 of the ego frame.
+    """Mirror a frame at the plane y = 0 of the ego frame, at random.
 
     Images are flipped and left and right cameras change places; intrinsics,
     extrinsics, occupancy with its masks, ego motion, boxes, meta-action and
@@ -83,21 +83,27 @@ class RandomMirror(BaseTransform):
 
     Goes behind all loaders and in front of ``ComputeLidar2Img`` and
     ``TokenizeQA``. Keys of the info file that the loaders have read are
-    dropped. Texts with coordinates in them are not understood. Mind that the
-    mirror turns right-hand into left-hand traffic. Not in the paper; ours.
+    dropped. Coordinates in texts are not changed. Mind that the mirror turns
+    right-hand into left-hand traffic. Not in the paper; ours.
 
     Required Keys: ``token``; all others are mirrored where they are.
 
     Args:
-        prob (float): Share of mirrored frames, drawn from seed, epoch and
-            token. Defaults to 0.5.
+        prob (float): Probability that a frame is mirrored, drawn from seed,
+            epoch and token. Defaults to 0.5.
     """
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        """Mirror a frame, or leave it.
+        """Mirror a frame or leave it as it is.
+
+        Args:
+            results (dict): What the loaders have added.
+
+        Returns:
+            dict: ``results``, mirrored or not.
 
         Raises:
             SampleError: If a camera has no counterpart, the frame has a
@@ -153,7 +159,7 @@ class RandomMirror(BaseTransform):
         return results
 
     def _mirror_views(self, results: dict) -> None:
-        """Flip the images; the view of each camera comes from its twin."""
+        """Flip the images; each camera gets the view of its counterpart."""
         names = results['cam_names']
         twins = [mirror_text(name) for name in names]
         if set(twins) != set(names):
@@ -205,7 +211,7 @@ class RandomMirror(BaseTransform):
 
 
 def _mirror_intrinsics(matrix: np.ndarray, width: int) -> np.ndarray:
-    """Intrinsics (3, 3) of the flipped image: u becomes width - u."""
+    """Return the intrinsics (3, 3) of the flipped image, u = width - u."""
     mirrored = matrix.copy()
     mirrored[0, 1] = -matrix[0, 1]
     mirrored[0, 2] = width - matrix[0, 2]
@@ -213,7 +219,7 @@ def _mirror_intrinsics(matrix: np.ndarray, width: int) -> np.ndarray:
 
 
 def _mirror_instance(instance: dict) -> dict:
-    """A box of the info file: LiDAR frame (x right), future in ego frame."""
+    """Mirror a box: LiDAR frame (x right), its future in the ego frame."""
     mirrored = dict(instance)
     if 'bbox_3d' in instance:
         x, *rest, yaw = instance['bbox_3d']

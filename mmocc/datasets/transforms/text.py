@@ -1,4 +1,4 @@
-"""Questions and answers as token ids.
+"""Tokenize questions and answers.
 
 The only transform that needs ``transformers``.
 """
@@ -18,17 +18,21 @@ from mmocc.utils.pretrained import resolve_pretrained
 
 @lru_cache(maxsize=4)
 def load_tokenizer(name_or_path: str) -> PreTrainedTokenizerBase:
-    """A tokenizer, loaded once in each process."""
+    """Load a tokenizer, once in each process.
+
+    Args:
+        name_or_path (str): A checkpoint id, a folder, or ``mmocc://NAME``.
+    """
     return AutoTokenizer.from_pretrained(resolve_pretrained(name_or_path))
 
 
 @TRANSFORMS.register_module()
 class TokenizeQA(BaseTransform):
-    r"""Lay texts out as PaliGemma reads them: ``<bos>question\nanswer<eos>``.
+    r"""Tokenize texts as PaliGemma does: ``<bos>question\nanswer<eos>``.
 
     The model puts its image tokens in front. Question and answer are
-    tokenised apart, so the same question has the same tokens in training
-    and at inference.
+    tokenized separately, so a question has the same tokens in training and at
+    inference.
 
     Required Keys: ``token``, ``questions`` (list[DrivingQA]).
 
@@ -37,8 +41,8 @@ class TokenizeQA(BaseTransform):
 
     Args:
         tokenizer (str): A checkpoint id, a folder, or ``mmocc://NAME``.
-        max_length (int): Most tokens of a text. A longer one loses the end
-            of its answer, and its ``<eos>``. Defaults to 256.
+        max_length (int): Largest number of tokens of a text. A longer text
+            loses the end of its answer and ``<eos>``. Defaults to 256.
         with_answer (bool): Whether to append the answer (training) or stop
             behind the question (inference). Defaults to True.
     """
@@ -55,7 +59,13 @@ class TokenizeQA(BaseTransform):
         self._warned = False
 
     def transform(self, results: dict) -> dict:
-        """Tokenise the questions of a frame.
+        """Tokenize the questions of a frame.
+
+        Args:
+            results (dict): Has the required keys.
+
+        Returns:
+            dict: ``results`` with the added keys.
 
         Raises:
             SampleError: If a question is empty, leaves no room for an
