@@ -1,46 +1,47 @@
 """The benchmark of the evaluation measures what it names; no times here."""
 
 import argparse
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mmocc.analysis.benchmarking import median_ms, street_scene
 from mmocc.evaluation.functional import PRESETS, occ_histogram
+from mmocc.structures import FREE
 
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
-from benchmarks import evaluation
+@pytest.fixture(scope='module')
+def evaluation(load_tool):
+    return load_tool('analysis_tools/benchmark_evaluation.py')
 
 
 def test_scenes_are_occ3d_grids_that_differ():
-    scenes = [evaluation.street_scene(seed) for seed in (0, 0, 1)]
+    scenes = [street_scene(seed) for seed in (0, 0, 1)]
     assert scenes[0].shape == (200, 200, 16)
     assert (scenes[0] == scenes[1]).all()
     assert (scenes[0] != scenes[2]).any()
     # Every class is there, and most of the space is free.
     counts = occ_histogram(scenes[0], scenes[0]).diagonal()
     assert (counts > 0).sum() > 12
-    assert counts[evaluation.FREE] > scenes[0].size / 2
+    assert counts[FREE] > scenes[0].size / 2
 
 
 def test_every_call_is_timed():
     seen = []
-    row = evaluation.timed(seen.append, [(1,), (2,)], repeats=3)
+    row = median_ms(seen.append, [(1,), (2,)], repeats=3)
     assert seen == [1, 1, 2, 1, 2, 1, 2]
     assert row['calls'] == 6
     assert row['ms'] >= 0
 
 
-def test_memory_of_a_process_is_read():
+def test_memory_of_a_process_is_read(evaluation):
     now = evaluation.resident_mib('VmRSS')
     assert 0 < now <= evaluation.resident_mib('VmHWM')
     with pytest.raises(RuntimeError, match='has no VmNone'):
         evaluation.resident_mib('VmNone')
 
 
-def test_growth_is_that_of_the_files(tmp_path):
+def test_growth_is_that_of_the_files(evaluation, tmp_path):
     warm_up = evaluation.write_frames(tmp_path, 1, 0)
     paths = evaluation.write_frames(tmp_path, 3, 0)
     assert len(set(paths)) == 2
@@ -49,18 +50,16 @@ def test_growth_is_that_of_the_files(tmp_path):
     assert evaluation.peak_growth(paths, warm_up) < 50
 
 
-def test_the_report_has_every_preset_and_its_budget(monkeypatch, capsys):
+def test_the_report_has_every_preset(evaluation, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, 'NUM_FRAMES', 1)
     monkeypatch.setattr(evaluation, 'NUM_PLANS', 1)
     monkeypatch.setattr(evaluation, 'memory_rows', lambda seed: {'x': 0.5})
     args = argparse.Namespace(repeats=1, seed=0, device='cpu')
-    report = evaluation.evaluation(args)
+    report = evaluation.measure(args)
     for name in PRESETS:
-        assert report['rows'][f'planning, {name}']['budget_ms'] == 2
+        assert f'planning, {name}' in report['rows']
     for name in ('omnidrive', 'bevplanner'):
         assert f'planning, {name} with a map' in report['rows']
-    for row in report['rows'].values():
-        assert row['within'] == (row['ms'] <= row['budget_ms'])
     printed = capsys.readouterr().out
     assert all(name in printed for name in report['rows'])
     assert report['memory_mib'] == {'x': 0.5}

@@ -1,15 +1,13 @@
 """The benchmark of loading measures what it names; no times here."""
 
-import sys
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
-from benchmarks import loading
+@pytest.fixture(scope='module')
+def loading(load_tool):
+    return load_tool('analysis_tools/benchmark_loading.py')
 
 
 @pytest.fixture
@@ -22,13 +20,13 @@ def images(tmp_path):
     return paths
 
 
-def test_both_ways_of_decoding_give_nearly_the_same_pixels(images):
-    found = loading.decoding(images, repeats=1)
+def test_both_ways_of_decoding_give_nearly_the_same_pixels(loading, images):
+    found = loading.measure_decoding(images, repeats=1)
     assert found['images'] == 2 and found['on_disk'] == (1600, 900)
     assert set(found['rows']) == {'in full', 'reduced'}
     assert found['mean_difference'] < 1
 
 
-def test_the_stream_does_not_end():
+def test_the_stream_does_not_end(loading):
     stream = loading.endless([1, 2])
     assert [next(stream) for _ in range(5)] == [1, 2, 1, 2, 1]

@@ -1,18 +1,17 @@
 """The benchmark of the pictures draws what it names; no times here."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
+import pytest
 
 from mmocc.visualization import camera_panel
 
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
-from benchmarks import rendering
+@pytest.fixture(scope='module')
+def rendering(load_tool):
+    return load_tool('analysis_tools/benchmark_rendering.py')
 
 
-def test_every_camera_of_the_frame_sees_voxels():
+def test_every_camera_of_the_frame_sees_voxels(rendering):
     frame = rendering.street_frame(0)
     calibration = frame.cam2img, frame.cam2ego
     cameras = frame.images, frame.cam_names

@@ -1,15 +1,13 @@
 """The benchmark of training tells which weights moved; no times here."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/analysis_tools'))
 
-from benchmarks import training
+@pytest.fixture(scope='module')
+def training(load_tool):
+    return load_tool('analysis_tools/benchmark_training.py')
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def model():
     return model
 
 
-def test_what_a_step_reaches_and_moves_is_told_apart(model):
+def test_what_a_step_reaches_and_moves_is_told_apart(training, model):
     """Weight decay moves what no gradient reaches."""
     before = training.fingerprints(model)
     reached = training.watch_gradients(model)

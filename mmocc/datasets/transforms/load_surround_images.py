@@ -55,7 +55,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
         oversampling (float): A decoder may shrink an image on the way, to
             no less than this multiple of ``size``. 2 saves half of the time
             or more and keeps nuScenes' images within a grey level of full
-            decoding (``benchmark.py loading`` measures both); infinity
+            decoding (``benchmark_loading.py`` measures both); infinity
             decodes in full. Defaults to 2.
         backend_args (dict, optional): mmengine's file backend. Defaults to
             None, local files.

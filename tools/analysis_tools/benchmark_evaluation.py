@@ -1,12 +1,15 @@
-"""What a frame costs to evaluate, and what many frames hold in memory."""
+"""Measure the time of scoring frames and plans, and the memory of files.
+
+    python tools/analysis_tools/benchmark_evaluation.py
+
+mIoU and RayIoU on Occ3D's grid, every planning preset among 60 agents, and
+what evaluating files of 40 and of 200 frames adds to a process.
+"""
 
 import argparse
-import multiprocessing
 import os
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +17,13 @@ import numba
 import numpy as np
 import torch
 
+from mmocc.analysis.benchmarking import (
+    benchmark_parser,
+    median_ms,
+    run_in_process,
+    save_result,
+    street_scene,
+)
 from mmocc.evaluation.files import GridFileWriter
 from mmocc.evaluation.functional import (
     PRESETS,
@@ -25,37 +35,14 @@ from mmocc.evaluation.functional import (
     tally_plan,
 )
 from mmocc.evaluation.tasks import TASKS
-from mmocc.structures import FREE, OCC3D_CLASSES, OccGrid
 
-# Milliseconds: of a frame, of a frame with 8 origins, of a plan and preset.
-BUDGET_MS = {'occ': 15.0, 'rayiou': 2000.0, 'planning': 2.0}
-GPU_RAYIOU_MS = 50.0
-NUM_FRAMES = 4
-NUM_ORIGINS = 8
-NUM_PLANS = 50
-NUM_AGENTS = 60
+NUM_FRAMES, NUM_ORIGINS, NUM_PLANS, NUM_AGENTS = 4, 8, 50, 60
 # Frames of the evaluations whose memory is compared.
 WARM_UP, FEW, MANY = 2, 40, 200
-ROAD = OCC3D_CLASSES.index('driveable_surface')
-
-
-def street_scene(seed: int) -> np.ndarray:
-    """A ground, and 60 boxes of all classes on it: (200, 200, 16) uint8."""
-    rng = np.random.default_rng(seed)
-    shape = OccGrid().shape
-    scene = np.full(shape, FREE, dtype=np.uint8)
-    scene[:, :, :2] = ROAD
-    for _ in range(60):
-        x, y = rng.integers(0, (shape[0] - 20, shape[1] - 20))
-        size = rng.integers(2, (20, 20, 12))
-        scene[x : x + size[0], y : y + size[1], 2 : 2 + size[2]] = (
-            rng.integers(0, FREE)
-        )
-    return scene
 
 
 def traffic_sample(seed: int) -> PlanSample:
-    """A plan among 60 agents, with 8 areas and 40 boundary lines."""
+    """Make a plan among 60 agents, with 8 areas and 40 boundary lines."""
     rng = np.random.default_rng(seed)
     now = np.column_stack(
         (rng.uniform(-40, 40, (NUM_AGENTS, 2)), rng.uniform(-3, 3, NUM_AGENTS))
@@ -89,25 +76,6 @@ def traffic_sample(seed: int) -> PlanSample:
     )
 
 
-def timed(
-    call: Callable[..., object], items: Sequence[tuple], repeats: int
-) -> dict:
-    """Median milliseconds of a call, by the clock and of all cores."""
-    call(*items[0])  # compiles
-    wall, busy = [], []
-    for _ in range(repeats):
-        for item in items:
-            start = time.perf_counter(), time.process_time()
-            call(*item)
-            wall.append(1000 * (time.perf_counter() - start[0]))
-            busy.append(1000 * (time.process_time() - start[1]))
-    return dict(
-        ms=statistics.median(wall),
-        cpu_ms=statistics.median(busy),
-        calls=len(wall),
-    )
-
-
 def occ_row(repeats: int, seed: int) -> dict:
     rng = np.random.default_rng(seed)
     items = []
@@ -115,7 +83,7 @@ def occ_row(repeats: int, seed: int) -> dict:
         truth = street_scene(seed + frame)
         mask = rng.random(truth.shape) < 0.3
         items.append((np.roll(truth, 1, axis=0), truth, mask))
-    return timed(occ_histogram, items, repeats)
+    return median_ms(occ_histogram, items, repeats)
 
 
 def rayiou_row(repeats: int, seed: int, device: str) -> dict:
@@ -130,7 +98,7 @@ def rayiou_row(repeats: int, seed: int, device: str) -> dict:
         origins[:, 2] = 1.84
         items.append((pred, truth, origins))
     # Counts come back to the host, so a GPU has finished by then.
-    return timed(ray_counts, items, repeats)
+    return median_ms(ray_counts, items, repeats)
 
 
 def planning_rows(repeats: int, seed: int) -> dict[str, dict]:
@@ -138,16 +106,18 @@ def planning_rows(repeats: int, seed: int) -> dict[str, dict]:
     bare = [replace(s, drivable=None, boundary=None) for s in samples]
     rows = {}
     for name, preset in PRESETS.items():
-        rows[name] = timed(tally_plan, [(s, preset) for s in bare], repeats)
+        rows[name] = median_ms(
+            tally_plan, [(s, preset) for s in bare], repeats
+        )
         if preset.boundary is not None:
-            rows[f'{name} with a map'] = timed(
+            rows[f'{name} with a map'] = median_ms(
                 tally_plan, [(s, preset) for s in samples], repeats
             )
     return rows
 
 
 def write_frames(folder: Path, frames: int, seed: int) -> list[Path]:
-    """A prediction and a ground truth, in opposite orders of frames."""
+    """Write predictions and ground truth, in opposite orders of frames."""
     grids = [street_scene(seed + number) for number in range(NUM_FRAMES)]
     paths = []
     for side, order in (('pred', -1), ('truth', 1)):
@@ -159,7 +129,7 @@ def write_frames(folder: Path, frames: int, seed: int) -> list[Path]:
 
 
 def resident_mib(field: str) -> float:
-    """``VmRSS`` (now) or ``VmHWM`` (the most so far) of this process."""
+    """Return ``VmRSS`` (now) or ``VmHWM`` (the peak) of this process."""
     for line in Path('/proc/self/status').read_text().splitlines():
         if line.startswith(f'{field}:'):
             return int(line.split()[1]) / 1024
@@ -167,7 +137,7 @@ def resident_mib(field: str) -> float:
 
 
 def peak_growth(paths: Sequence[Path], warm_up: Sequence[Path]) -> float:
-    """MiB that evaluating ``paths`` adds at most; in a process of its own."""
+    """Return the MiB that evaluating files adds, in a fresh process."""
     TASKS['occ'].evaluate(*warm_up)  # compiles
     Path('/proc/self/clear_refs').write_text('5')  # forgets the peak so far
     before = resident_mib('VmRSS')
@@ -176,55 +146,49 @@ def peak_growth(paths: Sequence[Path], warm_up: Sequence[Path]) -> float:
 
 
 def memory_rows(seed: int) -> dict[str, float]:
-    """What evaluating files adds to a process that has done it before."""
-    context = multiprocessing.get_context('spawn')
+    """Measure the memory of evaluating short and long files."""
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         warm_up = write_frames(Path(folder), WARM_UP, seed)
         for frames in (FEW, MANY):
             paths = write_frames(Path(folder), frames, seed)
-            with context.Pool(1) as pool:
-                rows[f'{frames} frames'] = pool.apply(
-                    peak_growth, (paths, warm_up)
-                )
+            rows[f'{frames} frames'] = run_in_process(
+                peak_growth, paths, warm_up
+            )
     return rows
 
 
-def evaluation(args: argparse.Namespace) -> dict:
-    """Measure, print, and compare with the budgets."""
-    load = os.getloadavg()[0]
-    gpu = args.device != 'cpu'
-    limit = GPU_RAYIOU_MS if gpu else BUDGET_MS['rayiou']
+def measure(args: argparse.Namespace) -> dict:
+    """Measure everything, and print it."""
+    load, threads = os.getloadavg()[0], numba.get_num_threads()
+    print(f'{threads} threads for rays on {args.device}; load {load:.1f}')
+    print(f'{"":44}{"ms":>9}{"CPU ms":>9}')
     rows = {
-        'mIoU, one frame in the camera mask': (
-            occ_row(args.repeats, args.seed),
-            BUDGET_MS['occ'],
-        ),
+        'mIoU, one frame in the camera mask': occ_row(args.repeats, args.seed),
         f'RayIoU, one frame, {NUM_ORIGINS} origins, {args.device}': (
-            rayiou_row(args.repeats, args.seed, args.device),
-            limit,
+            rayiou_row(args.repeats, args.seed, args.device)
         ),
     }
     for name, row in planning_rows(args.repeats, args.seed).items():
-        rows[f'planning, {name}'] = row, BUDGET_MS['planning']
-    threads = numba.get_num_threads()
-    print(f'{threads} threads for rays on {args.device}; load {load:.1f}')
-    print(f'{"":44}{"ms":>9}{"CPU ms":>9}{"budget":>9}')
-    report = {}
-    for name, (row, budget) in rows.items():
-        within = row['ms'] <= budget
-        report[name] = row | dict(budget_ms=budget, within=within)
-        print(
-            f'{name:44}{row["ms"]:9.3f}{row["cpu_ms"]:9.3f}{budget:9.0f}'
-            f'{"" if within else "  MISSED"}'
-        )
+        rows[f'planning, {name}'] = row
+    for name, row in rows.items():
+        print(f'{name:44}{row["ms"]:9.3f}{row["cpu_ms"]:9.3f}')
     memory = memory_rows(args.seed)
     for name, value in memory.items():
         print(f'evaluating {name} adds {value:.1f} MiB')
     return dict(
-        rows=report,
+        rows=rows,
         memory_mib=memory,
         threads=threads,
         device=args.device,
         load_before=load,
     )
+
+
+def main() -> None:
+    args = benchmark_parser(__doc__).parse_args()
+    save_result(measure(args), args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,8 +1,8 @@
-"""A batch of the sizes that a config tells, for counting without data.
+"""Make a batch of zeros in the sizes that a config's pipelines name.
 
 Images and occupancy are on the model's device. What models read on the CPU
-(tokens, poses, cameras) is there, all zeros: every voxel is labelled and seen,
-every future step exists, every text has its full length.
+(tokens, poses, cameras) stays there. Every voxel is labelled and seen, every
+future step exists, every text has its full length.
 """
 
 from typing import NamedTuple
@@ -13,24 +13,27 @@ from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from cost.pipeline_sizes import META_TASK, find_steps, image_size, text_size
 from mmocc.structures import EGO_STATUS, DrivingQA, OccDataSample, OccGrid
 from mmocc.structures.occ3d import NUM_FUTURE, NUM_HISTORY
 from mmocc.structures.tokens import IGNORE_LABEL
 
 SPLITS = dict(loss='train', predict='test')
+META_TASK = 'meta_action'
+# Tasks of LoadDrivingQA and length of TokenizeQA where a config has none.
+DEFAULT_TASKS = (META_TASK,)
+DEFAULT_LENGTH = 256
 
 
 class BatchSize(NamedTuple):
-    """How large a batch is.
+    """Sizes of a batch.
 
     Attributes:
-        frames (int): Of the batch.
-        images (int): Of a frame, with those of the past.
-        height, width (int): Of an image, in pixels.
-        texts (int): Of a frame.
-        tokens (int): Of a text.
-        answered (bool): Whether texts are answers, all but a first token, or
+        frames (int): Frames in the batch, B.
+        images (int): Images per frame, those of past frames included.
+        height, width (int): Size of an image in pixels.
+        texts (int): Texts per frame.
+        tokens (int): Tokens per text.
+        answered (bool): Whether texts are answers (all but a first token) or
             questions.
     """
 
@@ -46,20 +49,46 @@ class BatchSize(NamedTuple):
 def batch_size_of(
     cfg: Config, model: nn.Module, mode: str, frames: int
 ) -> BatchSize:
-    """Read the sizes from the pipeline of a mode, 'loss' or 'predict'."""
-    split = SPLITS[mode]
-    tokenize = find_steps(cfg, split).get('TokenizeQA', {})
+    """Read the sizes of a batch from a config's pipelines.
+
+    As many questions are taken as training draws, also where testing asks
+    all.
+
+    Args:
+        cfg (Config): Config with ``train_dataloader`` and
+            ``test_dataloader``.
+        model (nn.Module): The config's model.
+        mode (str): 'loss' or 'predict'.
+        frames (int): Frames in the batch.
+    """
+    steps = _pipeline_steps(cfg, SPLITS[mode])
+    images = steps.get('LoadSurroundImages', {})
+    tokenize = steps.get('TokenizeQA')
+    texts = 0
+    if tokenize is not None:
+        tasks = set(steps['LoadDrivingQA'].get('tasks', DEFAULT_TASKS))
+        drawing = _pipeline_steps(cfg, 'train')['LoadDrivingQA']
+        drawn = drawing.get('max_questions') or 0
+        texts = drawn * bool(tasks - {META_TASK}) + (META_TASK in tasks)
+    tokenize = tokenize or {}
     return BatchSize(
         frames,
         _count_images(model),
-        *image_size(cfg, split),
-        *text_size(cfg, split),
+        *images.get('size', (0, 0)),
+        texts,
+        tokenize.get('max_length', DEFAULT_LENGTH) if texts else 0,
         answered=tokenize.get('with_answer', True),
     )
 
 
+def _pipeline_steps(cfg: Config, split: str) -> dict[str, dict]:
+    """Return the transforms of a split's pipeline by type."""
+    pipeline = cfg[f'{split}_dataloader'].dataset.pipeline
+    return {step['type']: step for step in pipeline}
+
+
 def _count_images(model: nn.Module) -> int:
-    """Of each frame, 0 for a model of occupancy alone."""
+    """Return the images per frame, 0 for a model of occupancy alone."""
     encoder = getattr(model, 'encoder', None)
     if encoder is not None:
         return encoder.num_frames * encoder.num_views
@@ -70,14 +99,14 @@ def _count_images(model: nn.Module) -> int:
 def blank_batch(
     size: BatchSize, device: str = 'meta'
 ) -> tuple[dict[str, Tensor], list[OccDataSample]]:
-    """What a model is called with.
+    """Make the inputs and data samples of a forward pass, all zeros.
 
     Args:
-        size (BatchSize): Sizes.
-        device (str): Of images and occupancy. Defaults to 'meta'.
+        size (BatchSize): Sizes of the batch.
+        device (str): Device of images and occupancy. Defaults to 'meta'.
 
     Returns:
-        tuple: ``imgs`` (B, N, 3, H, W), and B samples.
+        tuple: ``dict(imgs=...)`` with (B, N, 3, H, W), and B data samples.
     """
     shape = (size.frames, size.images, 3, size.height, size.width)
     imgs = torch.zeros(shape, device=device)
@@ -119,7 +148,7 @@ def _blank_sample(index: int, size: BatchSize, device: str) -> OccDataSample:
 
 
 def _blank_texts(size: BatchSize) -> BaseDataElement:
-    """The question of the meta-action first, then others."""
+    """Make the texts of a frame; the first one asks for the meta-action."""
     tasks = [META_TASK] + ['qa'] * (size.texts - 1)
     ids = torch.zeros(size.tokens, dtype=torch.long)
     labels = torch.full_like(ids, IGNORE_LABEL)

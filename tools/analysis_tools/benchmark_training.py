@@ -1,4 +1,10 @@
-"""A few training steps of a config at its own size: do they run, and learn?"""
+"""Take a config through a few training steps at its own size.
+
+    python tools/analysis_tools/benchmark_training.py CONFIG --random-weights
+
+Prints losses, seconds and the peak of memory of each step, and which weights
+train, got a gradient and moved.
+"""
 
 import argparse
 import time
@@ -8,32 +14,34 @@ from functools import partial
 import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from benchmarks.measuring import GIB, peak_bytes, synchronise
-from cost.meta_model import without_downloads
+from mmocc.analysis import use_random_weights
+from mmocc.analysis.benchmarking import (
+    GIB,
+    add_config_options,
+    benchmark_parser,
+    load_training_config,
+    peak_bytes,
+    save_result,
+    synchronise,
+)
 from mmocc.registry import MODELS
-from mmocc.utils.config import load_config
 
 PIECE = 2**24  # numbers that are turned into doubles at a time
 COLUMNS = ('weights', 'trainable', 'gradient', 'moved')
 
 
 def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
-    """The config and its model, on random weights where that is asked for."""
-    cfg = load_config(args.config, args.cfg_options)
-    init_default_scope(cfg.default_scope)
-    dataset = cfg.train_dataloader.dataset
-    if args.data_root is not None:
-        dataset.data_root = f'{args.data_root}/'
+    """Build the config and its model, with random weights if asked for."""
+    cfg = load_training_config(args)
     cfg.train_dataloader.update(
         batch_size=args.batch_size, num_workers=0, persistent_workers=False
     )
     if args.random_weights:
-        without_downloads(cfg.model)
-        without_downloads(dataset)
+        use_random_weights(cfg.model)
+        use_random_weights(cfg.train_dataloader.dataset)
         # What was named by hand stays, such as fitted anchors.
         cfg.merge_from_dict(args.cfg_options or {})
     torch.manual_seed(args.seed)
@@ -43,7 +51,7 @@ def build(args: argparse.Namespace) -> tuple[Config, nn.Module]:
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights that may train, by name."""
+    """Return the weights that may train, by name."""
     return {
         name: weight
         for name, weight in model.named_parameters()
@@ -52,7 +60,7 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def watch_gradients(model: nn.Module) -> set[str]:
-    """Names of the weights that have got a gradient so far, kept up to date.
+    """Return a set that fills with the names of weights that get a gradient.
 
     That a weight moved says less: weight decay moves it as well.
     """
@@ -68,7 +76,7 @@ def watch_gradients(model: nn.Module) -> set[str]:
 
 
 def fingerprints(model: nn.Module) -> dict[str, float]:
-    """A number for each trainable weight, which an optimizer changes."""
+    """Return a checksum of each trainable weight."""
     return {
         name: sum(
             piece.double().abs().sum().item()
@@ -81,7 +89,7 @@ def fingerprints(model: nn.Module) -> dict[str, float]:
 def step(
     model: nn.Module, optimizer: OptimWrapper, batch: dict, device: str
 ) -> dict:
-    """One step: its losses, its seconds and the peak of memory so far."""
+    """Take one step; return its losses, seconds and peak of memory."""
     start = time.perf_counter()
     logs = model.train_step(batch, optimizer)
     losses = {name: value.item() for name, value in logs.items()}
@@ -93,19 +101,14 @@ def step(
     )
 
 
-def part_of(name: str) -> str:
-    """The part that a weight is counted under: two levels of the model."""
-    return '.'.join(name.split('.')[:2])
-
-
 def count_parts(
     model: nn.Module, reached: set[str], moved: set[str]
 ) -> dict[str, dict[str, int]]:
-    """By part: weights; those that may train, got a gradient, and moved."""
+    """Count weights by two levels of the model: all, and those reached."""
     counts: dict[str, Counter] = {}
     for name, weight in model.named_parameters():
         part = counts.setdefault(
-            part_of(name), Counter(dict.fromkeys(COLUMNS, 0))
+            '.'.join(name.split('.')[:2]), Counter(dict.fromkeys(COLUMNS, 0))
         )
         for column, counted in zip(
             COLUMNS,
@@ -116,8 +119,17 @@ def count_parts(
     return {part: dict(count) for part, count in counts.items()}
 
 
-def training(args: argparse.Namespace) -> dict:
-    """Measure and print."""
+def main() -> None:
+    parser = benchmark_parser(__doc__)
+    add_config_options(parser)
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--steps', type=int, default=2)
+    parser.add_argument(
+        '--random-weights',
+        action='store_true',
+        help='no checkpoint, and the tokenizer that ships with mmocc',
+    )
+    args = parser.parse_args()
     cfg, model = build(args)
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=args.seed)
     batches = iter(loader)
@@ -147,7 +159,7 @@ def training(args: argparse.Namespace) -> dict:
         print(''.join(f'{count / 1e6:11.3f}' for count in counts.values()))
     if unreached:
         print('trainable, without a gradient: ' + ', '.join(unreached))
-    return dict(
+    result = dict(
         config=args.config,
         batch_size=args.batch_size,
         random_weights=args.random_weights,
@@ -155,3 +167,8 @@ def training(args: argparse.Namespace) -> dict:
         parts=parts,
         unreached=unreached,
     )
+    save_result(result, args)
+
+
+if __name__ == '__main__':
+    main()
