@@ -121,6 +121,11 @@ def options_of(tool):
                 if isinstance(argument, ast.Constant)
                 and str(argument.value).startswith('--')
             }
+        # Parsers that several tools share.
+        shared = f'{(getattr(node, "module", "") or "").replace(".", "/")}.py'
+        if shared.startswith('mmocc/') and (ROOT / shared).is_file():
+            if 'add_argument(' in read(shared):
+                found |= options_of(shared)
     return frozenset(found)
 
 

@@ -38,17 +38,27 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add('configs', nargs='+', type=Path, metavar='CONFIG')
-    add('--mode', choices=('predict', 'loss'), default='predict')
-    add('--shape', type=int, nargs=2, metavar=('H', 'W'),
-        help="image size in pixels; default: the config's")  # fmt: skip
-    add('--batch-size', type=int, default=1, help='frames; default: 1')
-    add('--answer-tokens', type=int,
-        help="tokens of each answer of predict; default: the model's "
-        'max_new_tokens, which few answers reach')  # fmt: skip
-    add('--depth', type=int, default=2, help='levels of modules; default: 2')
-    add('--out', type=Path, help='write a JSON file as well')
+    parser.add_argument('configs', nargs='+', type=Path, metavar='CONFIG')
+    parser.add_argument(
+        '--mode', choices=('predict', 'loss'), default='predict'
+    )
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help="image size in pixels; default: the config's",
+    )
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument(
+        '--answer-tokens',
+        type=int,
+        help="of each answer; default: the model's max_new_tokens",
+    )
+    parser.add_argument(
+        '--depth', type=int, default=2, help='levels of modules; default: 2'
+    )
+    parser.add_argument('--out', type=Path, help='write a JSON file as well')
     return parser.parse_args()
 
 
@@ -61,18 +71,10 @@ def analyse(
 ) -> dict[str, Any]:
     """Count the FLOPs of a config.
 
-    Args:
-        path (Path): The config.
-        mode (str): 'predict', or 'loss' for its forward pass. Defaults to
-            'predict'.
-        frames (int): Frames in the batch. Defaults to 1.
-        answer_tokens (int, optional): Tokens of each answer. Defaults to
-            None, the model's ``max_new_tokens``.
-        shape (tuple[int, int], optional): Height and width of images.
-            Defaults to None, those of the config.
+    The arguments are those of the command line.
 
     Returns:
-        dict: Content of ``--out``; FLOPs and parameters by module, '' is the
+        dict: What ``--out`` holds; FLOPs and parameters by module, '' is the
         whole model.
     """
     cfg = load_config(path)

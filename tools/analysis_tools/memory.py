@@ -105,10 +105,14 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add('configs', nargs='+', type=Path, metavar='CONFIG')
-    add('--processes', nargs='+', type=int, default=[1, 8],
-        help='numbers of GPUs; default: 1 8')  # fmt: skip
+    parser.add_argument('configs', nargs='+', type=Path, metavar='CONFIG')
+    parser.add_argument(
+        '--processes',
+        nargs='+',
+        type=int,
+        default=[1, 8],
+        help='numbers of GPUs; default: 1 8',
+    )
     args = parser.parse_args()
     for path in args.configs:
         with explained():

@@ -85,7 +85,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--out', type=Path, required=True, help='folder of the results'
     )
     parser.add_argument(
-        '--root', type=Path, help='data root (default: folder of the info)'
+        '--data-root',
+        '--root',
+        dest='root',
+        type=Path,
+        help='data root (default: folder of the info)',
     )
     parser.add_argument(
         '--base-url', help='openai: the endpoint (default: $OPENAI_BASE_URL)'

@@ -51,7 +51,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'for another action; without this they are taken out',
     )
     parser.add_argument(
+        '--data-root',
         '--root',
+        dest='root',
         type=Path,
         help='data root with maps/expansion, for --rule-texts (default: the '
         'folder of the info file)',

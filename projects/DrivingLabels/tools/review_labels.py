@@ -46,7 +46,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('infos', type=Path, help='info file with labels')
     parser.add_argument('--out', type=Path, required=True, help='folder')
     parser.add_argument(
+        '--data-root',
         '--root',
+        dest='root',
         type=Path,
         help='data root with maps/expansion and samples (default: the folder '
         'of the info file)',
