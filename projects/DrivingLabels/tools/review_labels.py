@@ -91,8 +91,8 @@ def small_jpeg(path: Path, width: int, quality: int) -> bytes:
     image = cv2.imread(str(path))
     if image is None:
         raise ReviewError(
-            f'cannot read the image {path}; give the data root with --root, '
-            'or leave images out with --no-images'
+            f'cannot read the image {path}; give the data root with '
+            '--data-root, or leave images out with --no-images'
         )
     scale = min(width / image.shape[1], 1.0)
     small = cv2.resize(
