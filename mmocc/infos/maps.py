@@ -55,25 +55,37 @@ class MapTables:
                 raise
             raise _map_error(self.source, repr(error)) from error
 
-    def outlines(self, layer: str) -> list[np.ndarray]:
-        """Return the exterior of each polygon of a layer, (K, 2) metres.
+    def polygons(self, layer: str) -> list[list[np.ndarray]]:
+        """Return the polygons of a layer: exteriors and the holes in them.
 
         Args:
-            layer (str): A layer of one polygon a row, such as
-                ``ped_crossing``, ``stop_line`` or ``lane``.
+            layer (str): A layer of polygons, such as ``drivable_area``.
+
+        Returns:
+            list[list[np.ndarray]]: For each polygon its exterior and its
+            holes, (K, 2) metres; rings are not closed.
 
         Raises:
             MapError: A row is missing or malformed.
         """
         with self.explained():
-            polygons = [
-                self._polygons[row['polygon_token']]
-                for row in self.tables[layer]
-            ]
-            return [self._points(p['exterior_node_tokens']) for p in polygons]
+            polygons = []
+            for row in self.tables[layer]:
+                tokens = row.get('polygon_tokens') or [row['polygon_token']]
+                for polygon in (self._polygons[token] for token in tokens):
+                    rings = [polygon['exterior_node_tokens']]
+                    rings += [
+                        h['node_tokens'] for h in polygon.get('holes', ())
+                    ]
+                    polygons.append([self._points(ring) for ring in rings])
+            return polygons
+
+    def outlines(self, layer: str) -> list[np.ndarray]:
+        """Return the exteriors of a layer's polygons, (K, 2) metres each."""
+        return [exterior for exterior, *_ in self.polygons(layer)]
 
     def rings(self, layer: str) -> list[np.ndarray]:
-        """Return the closed outlines of a layer and of the holes in them.
+        """Return the exteriors and holes of a layer as closed lines.
 
         Args:
             layer (str): A layer of polygons, such as ``drivable_area``.
@@ -84,14 +96,12 @@ class MapTables:
         Raises:
             MapError: A row is missing or malformed.
         """
-        with self.explained():
-            rings = []
-            for row in self.tables[layer]:
-                tokens = row.get('polygon_tokens') or [row['polygon_token']]
-                for polygon in (self._polygons[token] for token in tokens):
-                    rings.append(polygon['exterior_node_tokens'])
-                    rings += [h['node_tokens'] for h in polygon['holes']]
-            return [self._points([*r, r[0]]) for r in rings if r]
+        return [
+            np.concatenate((ring, ring[:1]))
+            for polygon in self.polygons(layer)
+            for ring in polygon
+            if len(ring)
+        ]
 
     def lines(self, layer: str) -> list[np.ndarray]:
         """Return the lines of a layer, (K, 2) metres, K >= 2.

@@ -99,8 +99,15 @@ def upgrade_infos(content: dict, path: str) -> dict:
         ``tools/create_data.py`` writes.
 
     Raises:
-        InfoFileError: A frame lacks a key of that schema.
+        InfoFileError: A frame lacks a key of that schema, or a value is
+            malformed.
     """
+    if not isinstance(content['infos'], list):
+        raise InfoFileError(
+            f'infos of {path} is a {type(content["infos"]).__name__}, '
+            'expected a list of frames; make the file with '
+            'tools/create_data.py'
+        )
     data_list, ignored = [], set()
     for index, source in enumerate(content['infos']):
         try:
@@ -126,6 +133,12 @@ def upgrade_infos(content: dict, path: str) -> dict:
             raise InfoFileError(
                 f'frame {index} of {path} lacks the key {error}, so it is not '
                 'a nuScenes info file of mmdet3d before 1.1; make one with '
+                'tools/create_data.py'
+            ) from error
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            raise InfoFileError(
+                f'frame {index} of {path} is malformed ({error!r}), expected '
+                'the schema of mmdet3d before 1.1; make the file with '
                 'tools/create_data.py'
             ) from error
         data_list.append(info)

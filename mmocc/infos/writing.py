@@ -22,8 +22,11 @@ def to_plain(value: object, strings: dict[str, str]) -> object:
             arrays.
         strings (dict): Strings met so far; grows.
 
+    Returns:
+        object: The copy.
+
     Raises:
-        TypeError: Anything else.
+        TypeError: The tree holds anything else.
     """
     if isinstance(value, str):
         return strings.setdefault(value, value)
@@ -36,11 +39,11 @@ def to_plain(value: object, strings: dict[str, str]) -> object:
         }
     if isinstance(value, list):
         return [to_plain(item, strings) for item in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return np.array(value, dtype=np.dtype(value.dtype.str), order='C')
     raise TypeError(
         'info files hold dictionaries, lists, strings, numbers and NumPy '
-        f'arrays only, got {type(value).__name__}'
+        f'arrays of these only, got {type(value).__name__}'
     )
 
 
@@ -48,8 +51,12 @@ def write_info_file(infos: dict, path: Path) -> None:
     """Write an info file whole or not at all.
 
     Args:
-        infos (dict): ``metainfo`` and ``data_list``.
+        infos (dict): ``metainfo`` and ``data_list`` with the keys of
+            ``mmocc.infos.schema``.
         path (Path): Target; an existing file is replaced at the end.
+
+    Raises:
+        TypeError: The infos hold other objects than plain ones.
     """
     content = to_plain(infos, {})
     with atomic_open(path) as file:

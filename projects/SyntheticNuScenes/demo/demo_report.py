@@ -1,6 +1,5 @@
 """Write the demo's report: scores beside baselines, curves and pictures."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import mmcv
 
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.env import environment_report, format_report
+from mmocc.utils.json_files import read_json, write_json
 from mmocc.visualization import loss_curves
 
 # Where the story of every miss is told.
@@ -220,8 +220,7 @@ def write_report(
         steps=list(records),
         environment=environment,
     )
-    with atomic_open(work_dir / 'figures.json', 'w') as file:
-        json.dump(figures, file, indent=2)
+    write_json(figures, work_dir / 'figures.json', indent=2)
 
     scores = models[OCCVLA.name]['scores']
     lines = [
@@ -421,4 +420,4 @@ def _number(value: float | None) -> str:
 
 
 def _read(path: Path) -> dict:
-    return json.loads(path.read_text())
+    return read_json(path, kind=dict, allow_nan=True)

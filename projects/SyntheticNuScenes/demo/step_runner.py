@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from mmocc.utils.atomic import atomic_open
+from mmocc.utils.json_files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[3]
 # Lines of a failed step's log that are shown.
@@ -150,15 +149,14 @@ class StepRunner:
 
     def _recall(self, file: Path, title: str) -> dict:
         with self._lock:
-            done = json.loads(file.read_text()) if file.exists() else {}
+            done = read_json(file, kind=dict) if file.exists() else {}
         return done.get(title, {})
 
     def _remember(self, file: Path, title: str, cost: dict) -> None:
         with self._lock:
-            done = json.loads(file.read_text()) if file.exists() else {}
+            done = read_json(file, kind=dict) if file.exists() else {}
             done[title] = cost
-            with atomic_open(file, 'w') as out:
-                json.dump(done, out, indent=2)
+            write_json(done, file, indent=2)
 
     def _execute(self, chain: str, step: Step, threads: int) -> dict:
         """Run one step; its output goes to a log file, its bars to the screen.

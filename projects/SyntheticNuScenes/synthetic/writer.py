@@ -52,6 +52,7 @@ from mmocc.projects.SyntheticNuScenes.synthetic.tables import (
 )
 from mmocc.projects.SyntheticNuScenes.synthetic.world import EXTENT
 from mmocc.structures.occ3d import CAMERAS
+from mmocc.utils.json_files import parse_json, read_json
 from mmocc.utils.orphan import exit_with_parent
 
 _SETTINGS, _RECORDS, _DATA = 'settings.json', 'records', 'data'
@@ -116,7 +117,7 @@ def _prepare(out: Path, settings: dict) -> Path:
         )
     work = out.with_name(f'{out.name}.partial')
     mark = work / _SETTINGS
-    wanted = json.loads(json.dumps(settings))
+    wanted = parse_json(json.dumps(settings), 'settings')
     try:
         work.parent.mkdir(parents=True, exist_ok=True)
         if work.exists():
@@ -125,7 +126,7 @@ def _prepare(out: Path, settings: dict) -> Path:
                     f'{work} is in the way and was not made by this tool; '
                     'move it or give another output folder'
                 )
-            if json.loads(mark.read_text(encoding='utf-8')) != wanted:
+            if read_json(mark) != wanted:
                 shutil.rmtree(work)
         work.mkdir(exist_ok=True)
         _dump(wanted, mark)
@@ -182,7 +183,7 @@ def _record_path(work: Path, name: str) -> Path:
 
 
 def _read_record(path: Path) -> SceneRows:
-    content = json.loads(path.read_text(encoding='utf-8'))
+    content = read_json(path, kind=dict)
     content['frames'] = [FrameRows(**frame) for frame in content['frames']]
     return SceneRows(**content)
 

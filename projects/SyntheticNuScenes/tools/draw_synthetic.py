@@ -5,7 +5,6 @@ python projects/SyntheticNuScenes/tools/draw_synthetic.py data/synthetic \
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,11 +22,13 @@ from dataset_converters.nuscenes_tables import (
     SensorReading,
 )
 from mmocc.annotation.lane_graph import sample_arcline
+from mmocc.infos import MapTables, map_path
 from mmocc.infos.planar import planar_pose
 from mmocc.infos.rigid import invert_rigid, rotation_matrix
 from mmocc.structures import OCC3D_CLASSES
 from mmocc.structures.meta_action import DIRECTIONS
 from mmocc.utils.atomic import atomic_open
+from mmocc.utils.json_files import read_json
 from mmocc.visualization import bev_view, voxel_view, write_png
 from mmocc.visualization.camera_panel import project
 from mmocc.visualization.drawing import (
@@ -279,19 +280,7 @@ class MapPicture:
         polyline(self.image, self.pixels(points), colour, width)
 
 
-def _rings(tables: dict, layer: str) -> Iterator[list[np.ndarray]]:
-    """Rings of every polygon of a layer."""
-    nodes = {n['token']: (n['x'], n['y']) for n in tables['node']}
-    polygons = {p['token']: p for p in tables['polygon']}
-    for row in tables[layer]:
-        for token in row.get('polygon_tokens', [row.get('polygon_token')]):
-            polygon = polygons[token]
-            rings = [polygon['exterior_node_tokens']]
-            rings += [hole['node_tokens'] for hole in polygon['holes']]
-            yield [np.array([nodes[t] for t in ring]) for ring in rings]
-
-
-def draw_roads(picture: MapPicture, tables: dict) -> None:
+def draw_roads(picture: MapPicture, expansion: MapTables) -> None:
     """Surfaces, crossings, stop lines and lanes of the map."""
     for layer, colour in (
         ('walkway', WALK_FILL),
@@ -299,14 +288,14 @@ def draw_roads(picture: MapPicture, tables: dict) -> None:
         ('ped_crossing', CROSSING_FILL),
         ('stop_line', STOP_LINE),
     ):
-        for rings in _rings(tables, layer):
+        for rings in expansion.polygons(layer):
             picture.fill(rings, colour)
     for layer, colour in (
         ('lane_connector', CONNECTOR_LINE),
         ('lane', LANE_LINE),
     ):
-        for row in tables[layer]:
-            path = tables['arcline_path_3'][row['token']]
+        for row in expansion.tables[layer]:
+            path = expansion.tables['arcline_path_3'][row['token']]
             picture.line(sample_arcline(path, 1.0), colour, 1)
 
 
@@ -342,12 +331,11 @@ def draw_metre_bar(image: np.ndarray) -> Label:
 
 def draw_intents(root: Path, scene: NuScenesScene, shown: int) -> np.ndarray:
     """Lanes, boxes of a frame, and the meta-action of every key frame."""
-    path = root / 'maps' / 'expansion' / f'{scene.location}.json'
-    tables = json.loads(path.read_text(encoding='utf-8'))
-    labels = json.loads((root / 'meta_actions.json').read_text())
+    expansion = MapTables.read(map_path(root, scene.location))
+    labels = read_json(root / 'meta_actions.json', kind=dict)
     poses = np.stack([planar_pose(f.lidar.ego2global) for f in scene.frames])
     picture = MapPicture(poses)
-    draw_roads(picture, tables)
+    draw_roads(picture, expansion)
     draw_boxes(picture, scene.frames[shown])
     picture.line(poses, MUTED, 2)
     places = picture.pixels(poses)
