@@ -1,6 +1,5 @@
 """What Markdown files point at is there: pages, images, paths, options."""
 
-import ast
 import re
 import shlex
 import unicodedata
@@ -111,21 +110,13 @@ def options_of(tool):
     forwarded = FORWARD.search(read(tool))
     if forwarded:
         return options_of(f'{forwarded[1].replace(".", "/")}.py')
-    found = {'--help'}
-    for node in ast.walk(ast.parse(read(tool))):
-        called = isinstance(node, ast.Call) and getattr(node.func, 'attr', '')
-        if called == 'add_argument':
-            found |= {
-                argument.value
-                for argument in node.args
-                if isinstance(argument, ast.Constant)
-                and str(argument.value).startswith('--')
-            }
-        # Parsers that several tools share.
-        shared = f'{(getattr(node, "module", "") or "").replace(".", "/")}.py'
-        if shared.startswith('mmocc/') and (ROOT / shared).is_file():
-            if 'add_argument(' in read(shared):
-                found |= options_of(shared)
+    source = read(tool)
+    found = {'--help', *re.findall(r"'(--\w[\w-]*)'", source)}
+    # Parsers that several tools share.
+    for module in re.findall(r'^from (mmocc\.[\w.]+) import', source, re.M):
+        shared = f'{module.replace(".", "/")}.py'
+        if (ROOT / shared).is_file() and 'add_argument(' in read(shared):
+            found |= options_of(shared)
     return frozenset(found)
 
 
