@@ -6,24 +6,22 @@ bash tools/dist_test.sh CONFIG CHECKPOINT 8
 """
 
 import argparse
-import json
-import os
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
 
-from mmocc.engine.distributed import (
-    leave_processes,
-    prepare_cpu_processes,
+from mmocc.engine.distributed import leave_processes, prepare_cpu_processes
+from mmocc.engine.entry_point import (
+    add_run_arguments,
+    apply_run_arguments,
+    build_runner,
 )
 from mmocc.engine.hooks import CompleteWeightsHook
-from mmocc.utils.atomic import atomic_open
 from mmocc.utils.checkpoint import require_safe, to_plain
-from mmocc.utils.config import explained, load_config
+from mmocc.utils.config import ConfigError, explained, load_config
 from mmocc.utils.env import environment_report
-from mmocc.utils.overrides import Overrides
+from mmocc.utils.json_files import write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,12 +30,9 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog='MMOCC_TRACEBACK=1 shows where an error was raised.',
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument(
-        '--work-dir',
-        help='folder for logs; default: work_dir of the config, else '
-        'work_dirs/NAME_OF_CONFIG',
+        'checkpoint', metavar='CHECKPOINT', help='checkpoint file'
     )
     parser.add_argument(
         '--out',
@@ -57,36 +52,79 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options default_hooks.visualization.interval=N',
     )
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=Overrides,
-        metavar='KEY=VALUE',
-        help='override config keys, such as test_dataloader.batch_size=1',
+        '--show',
+        action='store_true',
+        help='show the pages in a window as well; needs a display',
     )
     parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='how several processes were started',
+        '--wait-time',
+        type=float,
+        default=2.0,
+        metavar='SECONDS',
+        help='how long --show shows a page; 0: until a key (default: 2)',
     )
-    # torch.distributed.launch passes one of them, torchrun neither.
     parser.add_argument(
-        '--local_rank',
-        '--local-rank',
-        type=int,
-        default=0,
-        help=argparse.SUPPRESS,
+        '--tta',
+        action='store_true',
+        help='test-time augmentation, for configs with tta_model and '
+        'tta_pipeline; those of mmocc have none',
     )
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_run_arguments(parser, 'test_dataloader.batch_size=1')
+    return parser.parse_args()
 
 
-def draw_pages(cfg: Config, folder: str) -> None:
-    """Let a run draw what it predicts, in ``folder/test``."""
+def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the command line into the config."""
+    apply_run_arguments(cfg, args)
+    require_safe(args.checkpoint)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.tta:
+        use_augmentation(cfg)
+    if args.dump is not None:
+        metrics = cfg.test_evaluator
+        cfg.test_evaluator = [
+            *([metrics] if isinstance(metrics, dict) else metrics),
+            dict(type='PredictionFiles', out_dir=args.dump),
+        ]
+    if args.show:
+        require_display()
+    if args.show or args.show_dir is not None:
+        draw_pages(cfg, args)
+
+
+def use_augmentation(cfg: Config) -> None:
+    """Wrap the model as mmdet3d's ``--tta`` does."""
+    if 'tta_model' not in cfg or 'tta_pipeline' not in cfg:
+        raise ConfigError(
+            f'{cfg.filename}: --tta needs the keys tta_model and '
+            'tta_pipeline. The configs of mmocc have none: answers and '
+            'trajectories of flipped or scaled views cannot be averaged'
+        )
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+
+
+def require_display() -> None:
+    """Refuse ``--show`` where no window can open."""
+    from matplotlib import pyplot
+
+    backend = pyplot.get_backend()
+    if backend.lower() in ('agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg'):
+        raise ConfigError(
+            f'--show: Matplotlib has no window here (backend {backend}); '
+            'write the pages with --show-dir DIR'
+        )
+
+
+def draw_pages(cfg: Config, args: argparse.Namespace) -> None:
+    """Let the run draw what it predicts, in ``DIR/test``."""
     hook = dict(type='OccVisualizationHook', interval=1)
     hook.update(cfg.default_hooks.get('visualization') or {})
-    hook.update(out_dir=str(Path(folder).absolute()))
+    if args.show_dir is not None:
+        hook['out_dir'] = str(Path(args.show_dir).absolute())
+    if args.show:
+        hook.update(show=True, wait_time=args.wait_time)
     cfg.default_hooks.visualization = hook
     cfg.setdefault('visualizer', dict(type='OccLocalVisualizer'))
 
@@ -96,23 +134,9 @@ def main() -> None:
     with explained():
         cfg = load_config(args.config, args.cfg_options)
     with explained(cfg):
-        cfg.launcher = args.launcher
-        if args.work_dir is not None:
-            cfg.work_dir = args.work_dir
-        elif cfg.get('work_dir') is None:
-            cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-        require_safe(args.checkpoint)
-        cfg.load_from = args.checkpoint
-        cfg.resume = False
-        if args.dump is not None:
-            cfg.test_evaluator = [
-                *cfg.test_evaluator,
-                dict(type='PredictionFiles', out_dir=args.dump),
-            ]
-        if args.show_dir is not None:
-            draw_pages(cfg, args.show_dir)
+        apply_arguments(cfg, args)
         prepare_cpu_processes(cfg, args.launcher)
-        runner = Runner.from_cfg(cfg)
+        runner = build_runner(cfg)
         runner.register_hook(CompleteWeightsHook())
         scores = runner.test()
 
@@ -123,9 +147,7 @@ def main() -> None:
             scores=to_plain(dict(scores), 'scores'),
             environment=environment_report(runner.seed),
         )
-        with atomic_open(args.out, 'w') as file:
-            json.dump(report, file, indent=2)
-            file.write('\n')
+        write_json(report, args.out, indent=2)
     leave_processes()
 
 

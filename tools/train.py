@@ -7,21 +7,20 @@ bash tools/dist_train.sh CONFIG 8
 """
 
 import argparse
-import os
-from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmocc.engine.distributed import (
-    leave_processes,
-    prepare_cpu_processes,
+from mmocc.engine.distributed import leave_processes, prepare_cpu_processes
+from mmocc.engine.entry_point import (
+    add_run_arguments,
+    apply_run_arguments,
+    build_runner,
 )
 from mmocc.engine.strategy_runner import StrategyRunner
 from mmocc.utils.checkpoint import latest_checkpoint, require_safe
 from mmocc.utils.config import ConfigError, explained, load_config
-from mmocc.utils.overrides import Overrides
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,12 +29,7 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog='MMOCC_TRACEBACK=1 shows where an error was raised.',
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--work-dir',
-        help='folder for logs and checkpoints; default: work_dir of the '
-        'config, else work_dirs/NAME_OF_CONFIG',
-    )
+    parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -50,47 +44,30 @@ def parse_args() -> argparse.Namespace:
         help='mixed precision (AmpOptimWrapper); needs a GPU',
     )
     parser.add_argument(
+        '--sync_bn',
+        '--sync-bn',
+        choices=['none', 'torch', 'mmcv'],
+        default='none',
+        help='convert BatchNorm layers to SyncBatchNorm of torch or mmcv '
+        '(default: none)',
+    )
+    parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by batch size / '
         'auto_scale_lr.base_batch_size of the config',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=Overrides,
-        metavar='KEY=VALUE',
-        help='override config keys, such as optim_wrapper.optimizer.lr=1e-4',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='how several processes were started',
-    )
-    # torch.distributed.launch passes one of them, torchrun neither.
-    parser.add_argument(
-        '--local_rank',
-        '--local-rank',
-        type=int,
-        default=0,
-        help=argparse.SUPPRESS,
-    )
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_run_arguments(parser, 'optim_wrapper.optimizer.lr=1e-4')
+    return parser.parse_args()
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Write the command line into the config."""
-    cfg.launcher = args.launcher
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-
+    apply_run_arguments(cfg, args)
     if args.amp:
         use_mixed_precision(cfg)
+    if args.sync_bn != 'none':
+        cfg.sync_bn = args.sync_bn
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ConfigError(
@@ -101,17 +78,13 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     if args.launcher != 'none':
         log_global_loss(cfg)
-    use_safe_checkpoints(cfg)
-
     if args.resume is not None:
-        cfg.resume = True
-        latest = latest_checkpoint(cfg.work_dir)
-        if args.resume != 'auto':
-            cfg.load_from = args.resume
-        elif latest is not None:
-            cfg.load_from = str(latest)
-        else:
-            cfg.resume = False
+        checkpoint = args.resume
+        if checkpoint == 'auto':
+            checkpoint = latest_checkpoint(cfg.work_dir)
+        cfg.resume = checkpoint is not None
+        if cfg.resume:
+            cfg.load_from = str(checkpoint)
     if cfg.get('load_from') and '://' not in cfg.load_from:
         require_safe(cfg.load_from)
 
@@ -136,17 +109,9 @@ def use_mixed_precision(cfg: Config) -> None:
 def log_global_loss(cfg: Config) -> None:
     """Let several processes log the loss of their joint batch."""
     hooks = cfg.get('custom_hooks') or []
-    if all(not hook['type'].endswith('ReduceLossHook') for hook in hooks):
+    kinds = [str(hook.get('type')) for hook in hooks]
+    if not any('ReduceLossHook' in kind for kind in kinds):
         cfg.custom_hooks = [*hooks, dict(type='mmocc.ReduceLossHook')]
-
-
-def use_safe_checkpoints(cfg: Config) -> None:
-    """Replace mmengine's CheckpointHook, which torch >= 2.6 cannot resume."""
-    hooks = cfg.setdefault('default_hooks', {})
-    hook = hooks.get('checkpoint') or dict(type='CheckpointHook', interval=1)
-    if hook['type'] in ('CheckpointHook', 'mmengine.CheckpointHook'):
-        hook['type'] = 'mmocc.SafeCheckpointHook'
-    hooks['checkpoint'] = hook
 
 
 def main() -> None:
@@ -156,8 +121,8 @@ def main() -> None:
     with explained(cfg):
         apply_arguments(cfg, args)
         prepare_cpu_processes(cfg, args.launcher)
-        runner = StrategyRunner if cfg.get('strategy') else Runner
-        runner.from_cfg(cfg).train()
+        kind = StrategyRunner if cfg.get('strategy') else Runner
+        build_runner(cfg, kind).train()
     leave_processes()
 
 

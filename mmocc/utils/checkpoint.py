@@ -203,8 +203,9 @@ def load_checkpoint_safely(
 def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
     """The checkpoint to resume a run from.
 
-    That is the file named in ``last_checkpoint``; where a killed process or
-    a moved folder spoilt this note, it is the checkpoint of the latest step.
+    That is the file named in ``last_checkpoint``, by this name in the work
+    folder if it is there: the note of a copied folder names the original.
+    Where a killed process spoilt the note, it is the latest step's.
 
     Args:
         work_dir (str | os.PathLike): Folder of the run.
@@ -216,7 +217,7 @@ def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
     note = work_dir / 'last_checkpoint'
     if note.is_file():
         named = note.read_text().strip()
-        for candidate in (Path(named), work_dir / Path(named).name):
+        for candidate in (work_dir / Path(named).name, Path(named)):
             if named and candidate.is_file():
                 return candidate
     steps = {

@@ -1,47 +1,52 @@
-"""Configs that fail with one line naming the key and the way out.
-
-mmengine reports an unknown module or a missing file from deep inside its
-registries, without saying which line of which config asked for it. The entry
-points run inside ``explained``, which adds that.
-"""
+"""Read a config file, with overrides from the command line."""
 
 import difflib
-import errno
+import inspect
 import os
-import re
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import Registry
 
-from mmocc.utils.refused_argument import refused_argument
-from mmocc.utils.unread_options import unread_option
-
-# Set to see where an explained error was raised.
-TRACEBACK_VARIABLE = 'MMOCC_TRACEBACK'
-
-_ROOT = Path(__file__).resolve().parents[2]
-_UNKNOWN_MODULE = re.compile(r'(\S+) is not in the (\S+)::(.+?) registry')
-_MAX_KEYS = 3  # how many config keys an error lists
-# What explain() may have something to say about.
-_EXPLAINABLE = (
-    ImportError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
+from mmocc.utils.error_report import (
+    TRACEBACK_VARIABLE,
+    ConfigError,
+    add_hint,
+    explain,
+    explained,
+    find_keys,
+    find_user_code,
+    message_of,
 )
-# Shorter strings of a config turn up in messages by chance.
-_MIN_VALUE = 4
 
+__all__ = [
+    'TRACEBACK_VARIABLE',
+    'ConfigError',
+    'explain',
+    'explained',
+    'find_keys',
+    'load_config',
+]
 
-class ConfigError(ValueError):
-    """A config that cannot be read or asks for what is not there."""
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+# Top-level keys that mmengine reads beside the arguments of its Runner.
+_ALSO_READ = {
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'resource_limit',
+    'runner_type',
+    'strategy',
+    'sync_bn',
+}
 
 
 def load_config(
@@ -59,196 +64,179 @@ def load_config(
 
     Raises:
         ConfigError: If the file, one of its bases or of its
-            ``custom_imports`` cannot be found or read, or an option would
-            change nothing.
+            ``custom_imports`` cannot be found or read, or an option points
+            into a list or value that it does not fit. What code of the user
+            raises, in the config file or a module that it imports, is raised
+            as it is.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f'the config {path} does not exist{_similar(path)}')
     try:
         config = Config.fromfile(path)
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f'{path}: a file in `_base_` does not exist: {error}'
-        ) from error
-    except ImportError as error:
-        raise ConfigError(
-            f'{path}: custom_imports: {_message(error)}; start from the '
-            'root of the checkout, or add the folder to PYTHONPATH'
-        ) from error
-    except (
-        SyntaxError,
-        KeyError,
-        AttributeError,
-        OSError,
-        TypeError,
-    ) as error:
-        raise ConfigError(f'{path}: {_message(error)}') from error
+    except Exception as error:
+        _raise_readable(error, path)
     if options:
-        unread = unread_option(config, options)
-        if unread is not None:
-            raise ConfigError(f'{path}: {unread}')
-        config.merge_from_dict(options)
+        _merge(config, options, path)
+    for name, loader in config.items():
+        # torch refuses workers that persist, or fetch ahead, without workers.
+        is_loader = name.endswith('_dataloader') and isinstance(loader, dict)
+        if is_loader and loader.get('num_workers') == 0:
+            loader.pop('persistent_workers', None)
+            loader.pop('prefetch_factor', None)
     config.setdefault('default_scope', 'mmocc')
     return config
 
 
-@contextmanager
-def explained(config: Config | None = None) -> Iterator[None]:
-    """End the process with one line on foreseeable errors.
+def _raise_readable(error: Exception, path: Path) -> None:
+    """Raise a ConfigError, or what the user's own code raised."""
+    file = _file_read(error) or path
+    if isinstance(error, UnicodeDecodeError):
+        raise ConfigError(
+            f'{file} is not UTF-8 (byte {error.start}: {error.reason}); save '
+            'it as UTF-8'
+        ) from error
+    if isinstance(error, SyntaxError):
+        if 'U+FEFF' in str(error):
+            raise ConfigError(
+                f'{file} starts with a byte order mark; save it as UTF-8 '
+                'without one'
+            ) from error
+        raise ConfigError(
+            f'{file}, line {error.lineno}: {error.msg}: '
+            f'{(error.text or "").strip()}'
+        ) from error
+    begun: BaseException = error
+    while isinstance(error, ImportError) and begun.__context__:
+        # mmengine's advice on PYTHONPATH would hide a bug in the module.
+        begun = begun.__context__
+    if find_user_code(begun) is not None:
+        add_hint(begun, f', while {path} and its custom_imports were read')
+        raise begun from (error.__cause__ if begun is error else None)
+    if isinstance(error, ImportError):
+        raise ConfigError(
+            f'{path}: custom_imports: {message_of(begun)}; start from the '
+            'folder that holds the module, or add that folder to PYTHONPATH'
+        ) from error
+    if isinstance(error, FileNotFoundError):
+        raise ConfigError(
+            f'{path}: a file in `_base_` does not exist: {error}'
+        ) from error
+    raise ConfigError(f'{path}: {message_of(error)}') from error
 
-    Foreseeable are unknown modules and arguments, missing files and folders,
-    failed imports, errors of mmocc's own classes and a ``ValueError`` that
-    its own code raises. Everything else keeps its traceback.
-    ``MMOCC_TRACEBACK=1`` keeps all of them.
 
-    Args:
-        config (Config, optional): Where to look for the key to blame.
-            Defaults to None.
+def _file_read(error: BaseException) -> str | None:
+    """The config file, or base of one, that mmengine was reading."""
+    file = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get('__name__') == 'mmengine.config.config':
+            found = frame.f_locals.get('filename')
+            file = str(found) if found else file
+    return file
 
-    Raises:
-        SystemExit: In place of a foreseeable error.
+
+def _merge(config: Config, options: dict[str, Any], path: Path) -> None:
+    """Merge options, each of which must fit what is there."""
+    # A config without a model is a part of one, where any key may change.
+    if 'model' in config:
+        for warning in _unread_options(config, options):
+            warnings.warn(f'{path}: {warning}', stacklevel=3)
+    for option, value in options.items():
+        _check_option(config, option, path)
+        try:
+            config.merge_from_dict({option: value})
+        except (TypeError, KeyError) as error:
+            raise ConfigError(
+                f'{path}: --cfg-options {option}: {message_of(error)}'
+            ) from error
+
+
+def _check_option(config: Config, option: str, path: Path) -> None:
+    """Refuse an option that leads through a list or value it does not fit."""
+    current: Any = config
+    names = option.split('.')
+    for position, name in enumerate(names):
+        at = '.'.join(names[:position])
+        where = f'{path}: --cfg-options {option}: {at}'
+        if isinstance(current, dict | Config):
+            if name not in current:
+                return  # a new key
+            current = current[name]
+        elif isinstance(current, list | tuple):
+            if not name.isdecimal() or int(name) >= len(current):
+                raise ConfigError(
+                    f'{where} has {len(current)} entries, expected an index '
+                    f'from 0 to {len(current) - 1}, got {name!r}'
+                )
+            current = current[int(name)]
+        else:
+            raise ConfigError(
+                f'{where} is {current!r}, which has no key {name!r}; set '
+                f'{at} as a whole, in a config of your own'
+            )
+
+
+def _unread_options(config: Config, options: Iterable[str]) -> Iterator[str]:
+    """Say which options only code of the user can read.
+
+    mmengine executes a config once and merges options afterwards: a misspelt
+    key becomes a new one, and a variable such as ``data_root`` has already
+    been used.
     """
-    try:
-        yield
-    except _EXPLAINABLE as error:
-        message = explain(error, config)
-        if message is None or os.environ.get(TRACEBACK_VARIABLE):
-            raise
-        # Python prints it to stderr and exits with code 1.
-        raise SystemExit(f'error: {message}') from error
+    from mmengine.runner import Runner  # takes seconds, for options only
 
-
-def explain(error: Exception, config: Config | None = None) -> str | None:
-    """Say in one line what went wrong and which config key asked for it.
-
-    Args:
-        error (Exception): What was raised while the config was run.
-        config (Config, optional): The config. Defaults to None.
-
-    Returns:
-        str | None: The line; None if the error is not a foreseeable one.
-    """
-    text = _message(error)
-    unknown = _UNKNOWN_MODULE.search(text)
-    if isinstance(error, KeyError) and unknown:
-        name, scope, node = unknown.groups()
-        name = name.strip('\'"`')
-        return (
-            f'{_blame(config, name)}{name!r} is not registered as a {node} '
-            f'(scope {scope}){_did_you_mean(name, node)}; check the spelling, '
-            'or add the module that defines it to custom_imports'
+    read = set(inspect.signature(Runner.__init__).parameters) | _ALSO_READ
+    for option in options:
+        name, _, rest = option.partition('.')
+        if name in read:
+            continue
+        places = [
+            f'{place}.{rest}' if rest else place
+            for key in config
+            if key in read and name in config
+            for place in _places_of(config[name], config[key], key)
+        ]
+        close = difflib.get_close_matches(name, read, n=1)
+        if places:
+            hint = f'the config used it before; set {", ".join(places)}'
+        elif close and name not in config:
+            hint = f'did you mean {close[0]!r}?'
+        else:
+            hint = 'tools/misc/print_config.py shows all keys'
+        yield (
+            f'--cfg-options {option}: nothing in mmocc or mmengine reads '
+            f'{name!r}, code of your own may; {hint}'
         )
-    if isinstance(error, TypeError) and config is not None:
-        refused = refused_argument(config, text)
-        if refused is not None:
-            return f'{config.filename}: {refused}'
-    ours = type(error).__module__.split('.')[0] in ('mmocc', 'projects')
-    # Hugging Face raises a bare OSError for a missing weight folder.
-    missing = isinstance(
-        error, FileNotFoundError | NotADirectoryError | PermissionError
-    ) or (isinstance(error, OSError) and error.errno in (None, errno.EROFS))
-    if ours or missing or isinstance(error, ImportError) or _meant(error):
-        return f'{_blame(config, text)}{text}'
-    return None
 
 
-def _meant(error: Exception) -> bool:
-    """Whether a ``raise`` of this repository wrote a sentence for people.
-
-    A ``ValueError`` that a library raises on what our code gave it is a bug.
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    if not isinstance(error, ValueError) or not frames:
-        return False
-    last = frames[-1]
-    ours = any(
-        Path(last.filename).is_relative_to(_ROOT / package)
-        for package in ('mmocc', 'projects', 'tools')
-    )
-    return ours and (last.line or '').startswith('raise ')
-
-
-def find_keys(config: Config, text: str) -> list[str]:
-    """Config keys whose value, a string, occurs in ``text``.
-
-    Args:
-        config (Config): The config.
-        text (str): A path, a name, or an error message.
-
-    Returns:
-        list[str]: Dotted keys of the longest value found, [] if none.
-    """
-    found: dict[str, list[str]] = {}
-    _walk(config._cfg_dict.to_dict(), '', text, found)
-    return found[max(found, key=len)] if found else []
-
-
-def _walk(
-    value: Any, key: str, text: str, found: dict[str, list[str]]
-) -> None:
-    if isinstance(value, dict):
+def _places_of(wanted: Any, value: Any, key: str) -> Iterator[str]:
+    """Dotted keys at or below ``key`` whose value equals ``wanted``."""
+    if value == wanted:
+        yield key
+    elif isinstance(value, dict):
         for name, part in value.items():
-            _walk(part, f'{key}.{name}' if key else str(name), text, found)
+            yield from _places_of(wanted, part, f'{key}.{name}')
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
-            _walk(part, f'{key}[{index}]', text, found)
-    elif isinstance(value, str) and len(value) >= _MIN_VALUE:
-        # A name is no part of a path; the end of a path is one.
-        edge = r'\w.-' if '/' in value or '.' in value else r'\w./-'
-        whole = rf'(?<![{edge}]){re.escape(value)}(?![\w-])'
-        if re.search(whole, text):
-            found.setdefault(value, []).append(key)
-
-
-def _blame(config: Config | None, text: str) -> str:
-    """``'FILE: KEY: '``, as much of it as is known."""
-    if config is None:
-        return ''
-    keys = find_keys(config, text)
-    if len(keys) > _MAX_KEYS:
-        keys = [*keys[:_MAX_KEYS], '...']
-    file = str(config.filename)
-    parts = ['' if text.startswith(f'{file}:') else file, ', '.join(keys)]
-    return ''.join(f'{part}: ' for part in parts if part)
-
-
-def _message(error: Exception) -> str:
-    """The text of an error on one line."""
-    # str() of a KeyError is the repr of its argument.
-    text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    if 'Original Traceback' in text:  # from a data loader worker
-        return lines[-1]
-    return ' '.join(lines)
-
-
-def _did_you_mean(name: str, node: str) -> str:
-    from mmocc import registry  # imports mmdet3d: seconds, for errors only
-
-    known: set[str] = set()
-    for level in vars(registry).values():
-        if not isinstance(level, Registry) or level.name != node:
-            continue
-        level.import_from_location()
-        while level is not None:
-            known.update(level.module_dict)
-            level = level.parent
-    close = difflib.get_close_matches(name, known, n=1)
-    return f', did you mean {close[0]!r}?' if close else ''
+            yield from _places_of(wanted, part, f'{key}.{index}')
 
 
 def _similar(path: Path) -> str:
+    """Suggest the shipped config whose name is nearest."""
+    clone = _PACKAGE.parent
+    in_clone = (clone / 'pyproject.toml').is_file()
+    folders = (
+        [clone / 'configs', *sorted(clone.glob('projects/*/configs'))]
+        if in_clone
+        else [_PACKAGE / '.mim' / 'configs']
+    )
     known = {
-        str(found.relative_to(_ROOT)): found.name
-        for folder in ('configs', 'projects')
-        for found in sorted((_ROOT / folder).rglob('*.py'))
-        if 'configs' in found.parts and '_base_' not in found.parts
+        found.name: found.relative_to(clone) if in_clone else found
+        for folder in folders
+        for found in sorted(folder.rglob('*.py'))
+        if '_base_' not in found.parts
     }
-    close = difflib.get_close_matches(path.name, known.values(), n=1)
+    close = difflib.get_close_matches(path.name, known, n=1)
     if not close:
-        return '; configs are in configs/ and projects/*/configs/'
-    nearest = next(file for file, name in known.items() if name == close[0])
-    return f'; did you mean {nearest}?'
+        return f'; configs are in {folders[0]} and below'
+    return f'; did you mean {known[close[0]]}?'

@@ -1,6 +1,7 @@
 """``tools/test.py``: scores of a checkpoint, written with their origin."""
 
 import json
+from argparse import Namespace
 
 import pytest
 import torch
@@ -73,7 +74,7 @@ def test_pages_go_to_the_folder_asked_for(load_tool, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     draw_pages = load_tool('test.py').draw_pages
     cfg = Config(dict(default_hooks={}))
-    draw_pages(cfg, 'pages')
+    draw_pages(cfg, Namespace(show_dir='pages', show=False))
     assert cfg.default_hooks.visualization == dict(
         type='OccVisualizationHook',
         interval=1,
@@ -82,5 +83,28 @@ def test_pages_go_to_the_folder_asked_for(load_tool, monkeypatch, tmp_path):
     assert cfg.visualizer.type == 'OccLocalVisualizer'
     hook = dict(type='OccVisualizationHook', interval=7, draw_gt=False)
     cfg = Config(dict(default_hooks=dict(visualization=hook)))
-    draw_pages(cfg, '/elsewhere')
+    draw_pages(cfg, Namespace(show_dir='/elsewhere', show=False))
     assert cfg.default_hooks.visualization == dict(hook, out_dir='/elsewhere')
+
+
+def test_pages_stay_in_a_window_as_long_as_asked(load_tool):
+    cfg = Config(dict(default_hooks={}))
+    args = Namespace(show_dir=None, show=True, wait_time=0.5)
+    load_tool('test.py').draw_pages(cfg, args)
+    assert cfg.default_hooks.visualization == dict(
+        type='OccVisualizationHook', interval=1, show=True, wait_time=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ('--show', '--show: Matplotlib has no window here .*--show-dir'),
+        ('--tta', '--tta needs the keys tta_model and tta_pipeline'),
+    ],
+)
+def test_what_cannot_be_done_is_refused(test_tool, tmp_path, option, words):
+    checkpoint = tmp_path / 'any.pth'
+    torch.save(dict(state_dict={}), checkpoint)
+    with pytest.raises(SystemExit, match=f'^error: .*{words}'):
+        test_tool(TOY_CONFIG, checkpoint, '--work-dir', tmp_path, option)

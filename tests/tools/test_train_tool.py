@@ -48,19 +48,6 @@ def test_killed_run_resumes_to_the_same_curve(tmp_path):
     assert not list(killed.glob('*.tmp'))
 
 
-def test_plain_checkpoint_hook_becomes_the_safe_one(load_tool):
-    tool = load_tool('train.py')
-    hook = dict(type='CheckpointHook', interval=5)
-    cfg = Config(dict(default_hooks=dict(checkpoint=hook)))
-    tool.use_safe_checkpoints(cfg)
-    assert cfg.default_hooks.checkpoint == dict(
-        type='mmocc.SafeCheckpointHook', interval=5
-    )
-    own = Config(dict(default_hooks=dict(checkpoint=dict(type='Own'))))
-    tool.use_safe_checkpoints(own)
-    assert own.default_hooks.checkpoint.type == 'Own'
-
-
 def test_global_loss_hook_is_added_once(load_tool):
     cfg = Config(dict(custom_hooks=[dict(type='Other')]))
     for _ in range(2):
@@ -151,7 +138,8 @@ def test_missing_base_names_the_file(fails, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='for CPU machines')
 def test_amp_without_gpu_is_refused(fails, tmp_path):
-    assert '--amp' in fails(TOY_CONFIG, '--work-dir', tmp_path, '--amp')
+    line = fails(TOY_CONFIG, '--work-dir', tmp_path, '--amp')
+    assert line.startswith('error: --amp: ')
 
 
 def test_auto_scale_lr_without_base_is_refused(fails, tmp_path):

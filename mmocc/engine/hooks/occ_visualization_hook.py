@@ -42,6 +42,9 @@ class OccVisualizationHook(Hook):
         draw_gt (bool): Show ground truth, boxes among it. Defaults to True.
         draw_images (bool): Show the camera images; they are read again from
             ``img_paths``, at their own size. Defaults to True.
+        show (bool): Show each page in a window as well. Defaults to False.
+        wait_time (float): Seconds that a page stays in the window; 0 waits
+            for a key. Defaults to 2.
         backend_args (dict, optional): mmengine's file backend. Defaults to
             None, local files.
     """
@@ -52,6 +55,8 @@ class OccVisualizationHook(Hook):
         out_dir: str = 'vis',
         draw_gt: bool = True,
         draw_images: bool = True,
+        show: bool = False,
+        wait_time: float = 2.0,
         backend_args: dict | None = None,
     ) -> None:
         if interval < 1:
@@ -62,6 +67,8 @@ class OccVisualizationHook(Hook):
         self.out_dir = out_dir
         self.draw_gt = draw_gt
         self.draw_images = draw_images
+        self.show = show
+        self.wait_time = wait_time
         self.backend_args = backend_args
         self._frames = 0
         self._warned = False
@@ -164,6 +171,8 @@ class OccVisualizationHook(Hook):
             },
             sample,
             draw_gt=self.draw_gt,
+            show=self.show,
+            wait_time=self.wait_time,
             out_file=str(path),
             step=step,
         )

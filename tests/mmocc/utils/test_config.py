@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmocc.registry import MODELS
 from mmocc.utils.config import (
     TRACEBACK_VARIABLE,
     ConfigError,
@@ -105,6 +106,26 @@ def test_what_a_library_raises_inside_our_code_keeps_its_traceback(config):
     assert explain(caught.value, config) is None
 
 
+def test_a_key_that_a_class_refuses_is_named():
+    class TakesWidth:
+        def __init__(self, width: int) -> None:
+            self.width = width
+
+    MODELS.register_module(module=TakesWidth)
+    part = dict(type='TakesWidth', widht=3)
+    config = Config(
+        dict(model=dict(parts=[part])), cfg_text='-', filename='some.py'
+    )
+    with pytest.raises(TypeError) as caught:
+        MODELS.build(part)
+    assert explain(caught.value, config) == (
+        'some.py: model.parts[0].widht: TakesWidth takes no argument '
+        "'widht'; did you mean 'width'?; it takes width"
+    )
+    MODELS.module_dict.pop('TakesWidth')
+    assert explain(TypeError('can only join an iterable'), config) is None
+
+
 def test_explained_exits_with_one_line(config, monkeypatch):
     monkeypatch.delenv(TRACEBACK_VARIABLE, raising=False)
     with pytest.raises(SystemExit) as stopped, explained(config):
@@ -135,4 +156,88 @@ def test_syntax_error_names_the_config(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text('a = dict(b=\n')
     with pytest.raises(ConfigError, match=r'config\.py'):
+        load_config(path)
+
+
+USED = """
+data_root = 'data/x/'
+vlm = dict(type='VLM', dtype='bfloat16')
+model = dict(type='Detector', bridge=dict(vlm=vlm), lora=None)
+train_dataloader = dict(
+    num_workers=2,
+    persistent_workers=True,
+    prefetch_factor=4,
+    dataset=dict(data_root=data_root),
+)
+test_dataloader = dict(pipeline=[dict(root=data_root)])
+"""
+
+
+@pytest.fixture
+def used(tmp_path):
+    path = tmp_path / 'used.py'
+    path.write_text(USED)
+    return path
+
+
+@pytest.mark.parametrize(
+    ('option', 'warning'),
+    [
+        ('train_dataloder.x', "'train_dataloder'.*did you mean 'train_data"),
+        (
+            'data_root',
+            r'set train_dataloader\.dataset\.data_root, '
+            r'test_dataloader\.pipeline\.0\.root$',
+        ),
+        ('vlm.dtype', r'set model\.bridge\.vlm\.dtype$'),
+        ('my_own', 'code of your own may; tools/misc/print_config'),
+    ],
+)
+def test_a_key_that_only_own_code_can_read_is_a_warning(used, option, warning):
+    with pytest.warns(UserWarning, match=warning):
+        config = load_config(used, {option: 'new'})
+    assert config.merge_from_dict({}) is None
+    name, _, rest = option.partition('.')
+    assert (config[name][rest] if rest else config[name]) == 'new'
+
+
+@pytest.mark.filterwarnings('error')
+def test_what_mmengine_reads_changes_without_a_word(used):
+    keys = ('model.new', 'load_from', 'strategy.type', 'runner_type')
+    load_config(used, dict.fromkeys(keys, 'x'))
+
+
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ('test_dataloader.pipeline.9.x', r'pipeline has 1 entries.*got .9.'),
+        ('test_dataloader.pipeline.x.y', r'has 1 entries.*got .x.'),
+        ('model.lora.rank', r'model\.lora is None, which has no key .rank.'),
+        ('model.type.x', r"model\.type is 'Detector', which has no key"),
+    ],
+)
+def test_an_option_that_fits_nowhere_is_refused(used, option, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(used, {option: 1})
+
+
+def test_no_workers_need_no_other_option(used):
+    config = load_config(used, {'train_dataloader.num_workers': 0})
+    assert set(config.train_dataloader) == {'num_workers', 'dataset'}
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'\xef\xbb\xbfa = 1\n', 'byte order mark'),
+        ('# \u4e2d\na = 1\n'.encode('gbk'), 'is not UTF-8'),
+        (b'# -*- coding: latin-1 -*-\na = "\xe9"\n', 'is not UTF-8'),
+    ],
+)
+@pytest.mark.parametrize('in_base', [True, False])
+def test_encodings_are_refused_by_name(tmp_path, content, words, in_base):
+    (tmp_path / 'odd.py').write_bytes(content)
+    (tmp_path / 'child.py').write_text("_base_ = './odd.py'\n")
+    path = tmp_path / ('child.py' if in_base else 'odd.py')
+    with pytest.raises(ConfigError, match=rf'odd\.py .*{words}'):
         load_config(path)

@@ -12,9 +12,38 @@ def parser():
     return parser
 
 
-def test_values_are_read_as_mmengine_reads_them(parser):
-    args = parser.parse_args(['--cfg-options', 'a.b=2', 'c=[x,1]', 'd=e=f'])
-    assert args.cfg_options == {'a.b': 2, 'c': ['x', 1], 'd': 'e=f'}
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ('2', 2),
+        ('1e-4', 1e-4),
+        ('true', True),
+        ('None', None),
+        ('e=f', 'e=f'),
+        ('a,b', ['a', 'b']),
+        ('1,2', [1, 2]),
+        ('[x,1]', ['x', 1]),
+        ('(1,2)', (1, 2)),
+        ('[(a,b),(c,d)]', [('a', 'b'), ('c', 'd')]),
+        ("{'a': 1}", {'a': 1}),
+        ('[]', []),
+        # Strings keep their characters.
+        ('/data/nu scenes/', '/data/nu scenes/'),
+        ('"123"', '123'),
+        ("'a, b'", 'a, b'),
+        ("it's", "it's"),
+        ('', ''),
+    ],
+)
+def test_values_keep_type_and_characters(parser, text, value):
+    args = parser.parse_args(['--cfg-options', f'a.b={text}'])
+    assert args.cfg_options == {'a.b': value}
+    assert type(args.cfg_options['a.b']) is type(value)
+
+
+def test_the_option_may_be_repeated(parser):
+    words = ['--cfg-options', 'a=1', '--cfg-options', 'b=2', 'a=3']
+    assert parser.parse_args(words).cfg_options == {'a': 3, 'b': 2}
 
 
 @pytest.mark.parametrize('word', ['a.b', '=', '=3'])
