@@ -1,4 +1,4 @@
-"""Parts of the site that are made from the repository when it is built.
+"""Make parts of the site from the repository when it is built.
 
 Nothing here imports the site's generator, mmocc or torch: configs are read as
 text, docstrings stay with the tool that shows them.
@@ -20,6 +20,8 @@ ADOPTED = {
     'configs/occworld_vqvae/README.md': 'models/occworld_vqvae.md',
     'projects/OccVLA/README.md': 'models/occvla.md',
     'projects/SparseOccVLA/README.md': 'models/sparseoccvla.md',
+    'projects/DrivingLabels/README.md': 'projects/driving_labels.md',
+    'projects/OnnxExport/README.md': 'projects/onnx_export.md',
     'projects/SyntheticNuScenes/README.md': 'synthetic.md',
 }
 NOT_REPRODUCED = 'not reproduced'
@@ -41,7 +43,7 @@ def fill(markdown: str) -> str:
 
 
 def configs() -> list[Path]:
-    """Every config that can be trained, below the root."""
+    """Return every config that can be trained, relative to the root."""
     folders = (ROOT / 'configs', *sorted(ROOT.glob('projects/*/configs')))
     return sorted(
         path.relative_to(ROOT)
@@ -52,7 +54,7 @@ def configs() -> list[Path]:
 
 
 def comment_of(path: Path) -> str:
-    """The first comment of a config that stands on lines of its own."""
+    """Return the first comment of a config that has lines of its own."""
     lines = []
     for line in (ROOT / path).read_text(encoding='utf-8').splitlines():
         if line.startswith('# '):
@@ -76,17 +78,17 @@ def _config_table(keep: Callable[[Path], bool]) -> str:
 
 
 def config_table() -> str:
-    """Configs of stages, with their comments."""
+    """Return a table of the stages' configs with their comments."""
     return _config_table(lambda path: 'ablations' not in path.parts)
 
 
 def ablation_table() -> str:
-    """Ablations, with the question that each one asks."""
+    """Return a table of ablations with the question that each one asks."""
     return _config_table(lambda path: 'ablations' in path.parts)
 
 
 def metafiles() -> list[tuple[str, Mapping]]:
-    """Every metafile of ``model-index.yml`` and its content."""
+    """Return every metafile of ``model-index.yml`` with its content."""
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
     return [
         (name, yaml.safe_load((ROOT / name).read_text()))
@@ -95,7 +97,7 @@ def metafiles() -> list[tuple[str, Mapping]]:
 
 
 def model_table() -> str:
-    """All models: what was measured, and what a paper says."""
+    """Return tables of all models: measured here, and published."""
     lines = []
     for _, content in metafiles():
         (collection,) = content['Collections']
@@ -133,7 +135,7 @@ TABLES = {
 
 
 def api_pages() -> dict[str, str]:
-    """A page for each package, by its path in the site.
+    """Return a page for each package by its path in the site.
 
     The page of a package shows its modules; packages inside it have pages of
     their own.
@@ -148,7 +150,11 @@ def api_pages() -> dict[str, str]:
         )
         if not modules:
             continue
-        lines = [f'# {package}', '']
+        # Projects are imported as mmocc.projects.NAME.
+        name = package
+        if package.startswith('projects'):
+            name = f'mmocc.{package}'
+        lines = [f'# {name}', '']
         lines += [f'::: {package}.{module}\n' for module in modules]
         pages[f'{_API}/{package}.md'] = '\n'.join(lines)
     links = [
@@ -169,7 +175,7 @@ def _packages() -> Iterator[str]:
 
 
 def named_pages(nav: Sequence[Mapping]) -> Iterator[str]:
-    """Pages that a navigation names, in its order."""
+    """Yield the pages that a navigation names, in its order."""
     for entry in nav:
         for value in entry.values():
             yield from (
@@ -178,7 +184,7 @@ def named_pages(nav: Sequence[Mapping]) -> Iterator[str]:
 
 
 def unlisted(nav: Sequence[Mapping]) -> list[str]:
-    """Pages below ``docs`` that a navigation leaves out, but for reports."""
+    """Return pages below ``docs`` that a navigation lacks, no reports."""
     pages = (
         path.relative_to(ROOT / DOCS).as_posix()
         for path in (ROOT / DOCS).rglob('*.md')
@@ -221,7 +227,7 @@ def adopt_links(markdown: str, source: str, page: str) -> str:
 
 
 def site_path(path: str) -> str | None:
-    """Where a file of the repository is in the site; None if nowhere."""
+    """Return the path of a repository file in the site, or None."""
     if path in ADOPTED:
         return ADOPTED[path]
     if not (ROOT / path).exists():
