@@ -36,7 +36,7 @@ from mmocc.evaluation.functional.planning import (
     planning_sums,
 )
 from mmocc.evaluation.scene_truth import SceneTruth
-from mmocc.infos import load_info_file
+from mmocc.infos import InfoFrame, load_info_file
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, OccDataSample, OccGrid
 from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
@@ -158,14 +158,12 @@ def fit_ego_mlp(cfg: Config, seed: int) -> EgoMLP:
     """The MLP, on what the planner is told of the ego in training."""
     dataset = cfg.train_dataloader.dataset
     infos = load_info_file(Path(dataset.data_root) / dataset.ann_file)
-    egos = [info['ego'] for info in infos['data_list']]
-    status = np.array(
-        [[ego['status'][name] for name in EGO_STATUS] for ego in egos]
-    )
+    frames = [InfoFrame(info) for info in infos['data_list']]
+    status = np.array([frame.status_vector for frame in frames])
     return EgoMLP(
         np.nan_to_num(status),
-        np.array([ego['fut_poses'] for ego in egos])[..., :2],
-        np.array([ego['fut_mask'] for ego in egos], dtype=bool),
+        np.array([frame.fut_poses for frame in frames])[..., :2],
+        np.array([frame.fut_mask for frame in frames]),
         VELOCITY,
         seed,
     )

@@ -12,7 +12,6 @@ each second, which undoes running means.
 """
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ import yaml
 
 from mmocc.evaluation.functional import SUBSETS
 from mmocc.utils.atomic import atomic_open
+from mmocc.utils.json_files import read_json
 
 PUBLISHED = Path(__file__).parent / 'published'
 MEAN = 'mean up to t'
@@ -123,10 +123,7 @@ def read_scores(path: Path) -> Scores:
         ValueError: It is no result of ``tools/evaluate.py`` or
             ``tools/test.py``.
     """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise ValueError(f'{path} cannot be read as JSON: {error}') from error
+    content = read_json(path, allow_nan=True)
     if isinstance(content, dict) and {'task', 'results'} <= set(content):
         return {content['task']: content['results']}
     if isinstance(content, dict) and isinstance(content.get('scores'), dict):

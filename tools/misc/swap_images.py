@@ -8,11 +8,14 @@ stay.
 """
 
 import argparse
-import pickle
 from pathlib import Path
 
-from mmocc.infos import load_info_file
-from mmocc.utils.atomic import atomic_open
+from mmocc.infos import (
+    InfoFrame,
+    group_scenes,
+    load_info_file,
+    write_info_file,
+)
 from mmocc.utils.config import explained
 
 
@@ -27,34 +30,32 @@ def parse_args() -> argparse.Namespace:
 
 
 def swap_images(data_list: list[dict]) -> list[dict]:
-    """Frames whose ``images`` come from the next scene, in order of time.
+    """Give each frame the ``images`` of a frame of the next scene.
 
     Args:
-        data_list (list[dict]): Of an info file.
+        data_list (list[dict]): Frames of an info file; not changed.
 
     Returns:
-        list[dict]: As many frames; the argument is not changed.
+        list[dict]: The frames with other images, in the same order.
 
     Raises:
         ValueError: If there is only one scene.
     """
-    scenes: dict[str, list[dict]] = {}
-    for info in data_list:
-        scenes.setdefault(info['scene_token'], []).append(info)
+    scenes = group_scenes(data_list)
     if len(scenes) < 2:
         raise ValueError(
             f'got {len(scenes)} scene, but another scene is needed to take '
             'images from; use an info file of two scenes or more'
         )
-    order = list(scenes)
-    donors = dict(zip(order, order[1:] + order[:1], strict=True))
-    swapped = []
-    for info in data_list:
-        own = scenes[info['scene_token']]
-        donor = scenes[donors[info['scene_token']]]
-        place = own.index(info) % len(donor)
-        swapped.append(dict(info, images=donor[place]['images']))
-    return swapped
+    donors = {
+        frame.token: donor.frames[place % len(donor)]
+        for scene, donor in zip(scenes, scenes[1:] + scenes[:1], strict=True)
+        for place, frame in enumerate(scene.frames)
+    }
+    return [
+        dict(info, images=donors[InfoFrame(info).token].cameras)
+        for info in data_list
+    ]
 
 
 def main() -> None:
@@ -62,8 +63,7 @@ def main() -> None:
     with explained():
         infos = load_info_file(args.infos)
         infos['data_list'] = swap_images(infos['data_list'])
-        with atomic_open(args.out) as file:
-            pickle.dump(infos, file)
+        write_info_file(infos, args.out)
     print(f'{len(infos["data_list"])} frames -> {args.out}')
 
 

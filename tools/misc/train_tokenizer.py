@@ -15,12 +15,11 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from mmocc.infos import load_info_file
+from mmocc.infos import InfoFrame, load_info_file
 from mmocc.structures import (
     DIRECTIONS,
     OCC3D_CLASSES,
     SPEEDS,
-    MetaAction,
 )
 from mmocc.structures.prompts import meta_action_question
 
@@ -47,12 +46,12 @@ def texts(infos: list[Path]) -> Iterator[str]:
         yield ' ' + word.replace('_', ' ')
     for path in infos:
         for info in load_info_file(path)['data_list']:
-            history = [MetaAction(**a) for a in info['his_meta_actions']]
-            yield meta_action_question(history) + '\n'
-            yield info['cot']
-            for item in info['qa']:
-                yield item['question'] + '\n'
-                yield item['answer']
+            frame = InfoFrame(info)
+            yield meta_action_question(frame.his_meta_actions) + '\n'
+            yield frame.cot
+            for item in frame.questions:
+                yield item.question + '\n'
+                yield item.answer
 
 
 def main() -> None:

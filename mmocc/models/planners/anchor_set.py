@@ -6,7 +6,6 @@ mistaken for what was fitted.
 """
 
 import hashlib
-import json
 import os
 import zipfile
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmocc.utils.atomic import atomic_open
+from mmocc.utils.json_files import read_json, write_json
 
 # How anchors are grouped. The commands of ``per_command`` are ``gt3s``: they
 # come from the ground truth future, see ``gt3s_command``.
@@ -163,8 +163,7 @@ class AnchorSet:
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in content.items()
         }
-        with atomic_open(path, 'w') as file:
-            json.dump(plain, file, indent=1)
+        write_json(plain, path, indent=1)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> 'AnchorSet':
@@ -174,12 +173,12 @@ class AnchorSet:
             AnchorError: If the file is missing, damaged or edited.
         """
         read = _read_npz if _suffix(path) == '.npz' else _read_json
-        try:
-            content = read(Path(path))
-        except FileNotFoundError as error:
+        if not Path(path).exists():
             raise AnchorError(
                 f'the anchor file {path} does not exist; {_REMEDY}'
-            ) from error
+            )
+        try:
+            content = read(Path(path))
         except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise AnchorError(
                 f'the anchor file {path} cannot be read ({error}); {_REMEDY}'
@@ -229,7 +228,4 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding='utf-8'))
-    if not isinstance(content, dict):
-        raise ValueError(f'a {type(content).__name__}, expected an object')
-    return content
+    return read_json(path, kind=dict)

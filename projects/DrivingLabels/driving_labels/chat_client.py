@@ -26,7 +26,10 @@ from urllib.parse import urlsplit
 from mmocc.annotation.annotator import AnnotatorError, UnreachableError
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.json_files import (
+    JsonFileError,
     JsonLinesWriter,
+    parse_json,
+    read_json,
 )
 
 # Statuses that a later attempt may not have (RFC 9110, RFC 6585).
@@ -225,7 +228,7 @@ class ChatClient:
 
     def _parse(self, raw: bytes, request: str) -> ChatReply:
         try:
-            choice = json.loads(raw)['choices'][0]
+            choice = parse_json(raw, self.url)['choices'][0]
             text = choice['message'].get('content')
             if isinstance(text, list):
                 text = ''.join(part.get('text', '') for part in text)
@@ -252,11 +255,11 @@ class ChatClient:
 
     def _find(self, request: str) -> ChatReply | None:
         path = self._path(request)
-        try:
-            return ChatReply(**json.loads(path.read_text(encoding='utf-8')))
-        except FileNotFoundError:
+        if not path.is_file():
             return None
-        except (OSError, ValueError, TypeError) as error:
+        try:
+            return ChatReply(**read_json(path, kind=dict))
+        except (JsonFileError, TypeError) as error:
             raise AnnotatorError(
                 f'the cached response {path} cannot be read ({error}); '
                 'delete the file to ask again'

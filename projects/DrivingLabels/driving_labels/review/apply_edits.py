@@ -70,7 +70,7 @@ def apply_decisions(
             continue
         info = info | {'meta_action': _reviewed(edit.after)}
         if edit.after != frame.meta_action and frame.cot:
-            info['cot'] = NO_TEXT
+            info = info | {'cot': NO_TEXT}
         changed.append(info)
     for token, decision in decisions.items():
         if token not in met:
@@ -85,10 +85,11 @@ def apply_decisions(
 def without_text(infos: Iterable[Mapping]) -> list[str]:
     """Return the tokens of reviewed frames without a chain of thought."""
     return [
-        info['token']
-        for info in infos
-        if info.get('cot') == NO_TEXT
-        and (info.get('meta_action') or {}).get('source') == SOURCE_REVIEW
+        frame.token
+        for frame in map(InfoFrame, infos)
+        if 'cot' in frame
+        and frame.cot == NO_TEXT
+        and (frame.meta_label or {}).get('source') == SOURCE_REVIEW
     ]
 
 
