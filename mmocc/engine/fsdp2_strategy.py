@@ -1,4 +1,4 @@
-"""``FSDP2Strategy``: weights, gradients and optimizer states in shards.
+"""``FSDP2Strategy``: shard weights, gradients and optimizer states.
 
 Fully sharded data parallelism (ZeRO-3: Rajbhandari et al., SC 2020; PyTorch
 FSDP: Zhao et al., VLDB 2023) through ``torch.distributed.fsdp.fully_shard``.
@@ -30,10 +30,7 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size, is_distributed, is_main_process
 from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import STRATEGIES
-from mmengine.runner.checkpoint import (
-    _load_checkpoint_to_model,
-    save_checkpoint,
-)
+from mmengine.runner.checkpoint import load_state_dict, save_checkpoint
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import (
@@ -55,7 +52,7 @@ REVISE_KEYS = [(r'^module\.', '')]
 
 @STRATEGIES.register_module()
 class FSDP2Strategy(DDPStrategy):
-    """Shards a model over all processes, one group of weights per layer.
+    """Shard a model over all processes, one group of weights per layer.
 
     Weights outside of the named layers form the last group, which is whole
     from the start of the forward pass to the end of the backward pass.
@@ -185,7 +182,7 @@ class FSDP2Strategy(DDPStrategy):
                 part.reshard()
 
     def model_state_dict(self) -> OrderedDict:
-        """Whole weights, named as in the unsharded model.
+        """Gather the weights under the names of the unsharded model.
 
         Returns:
             OrderedDict: On the CPU of the main process; of the others, names
@@ -195,7 +192,7 @@ class FSDP2Strategy(DDPStrategy):
         return gather(OrderedDict(self.model.state_dict()), is_main_process())
 
     def optim_state_dict(self) -> dict:
-        """State of the optimizer as if nothing was sharded, likewise."""
+        """Gather the optimizer's state as the unsharded optimizer has it."""
         return gather(self.optim_wrapper.state_dict(), is_main_process())
 
     def load_model_state_dict(
@@ -225,9 +222,7 @@ class FSDP2Strategy(DDPStrategy):
             (name, shard_like(value, own[name]) if name in own else value)
             for name, value in state_dict.items()
         )
-        _load_checkpoint_to_model(
-            self.model, shards, strict=strict, revise_keys=[]
-        )
+        load_state_dict(self.model, shards, strict, self.logger)
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
         """Load the state of an unsharded optimizer.
@@ -312,8 +307,10 @@ class FSDP2Strategy(DDPStrategy):
         Args:
             filename (str): Local path, written in full or not at all, or an
                 address that a backend of mmengine knows.
-            save_optimizer (bool): Defaults to True.
-            save_param_scheduler (bool): Defaults to True.
+            save_optimizer (bool): Store the optimizer's state. Defaults to
+                True.
+            save_param_scheduler (bool): Store the schedulers' state. Defaults
+                to True.
             extra_ckpt (dict, optional): More to save; ``meta`` is completed.
             callback (callable, optional): May change the checkpoint first.
         """

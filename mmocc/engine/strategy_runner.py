@@ -11,13 +11,12 @@ from mmocc.registry import RUNNERS
 
 @RUNNERS.register_module()
 class StrategyRunner(FlexibleRunner):
-    """mmengine's ``FlexibleRunner`` with two corrections.
+    """mmengine's ``FlexibleRunner`` with two bugs of 0.10.7 corrected.
 
-    1. A checkpoint says the epoch and iteration that the hook saving it said.
-       mmengine 0.10.7 replaces them by a count that is one too high when a
-       best checkpoint is saved after validation, and the resumed run would
-       skip an epoch.
-    2. ``env_cfg`` may be absent, as it may be for ``Runner``.
+    1. A checkpoint stores the epoch and iteration that the checkpoint hook
+       passes. ``FlexibleRunner`` counts one too many for a best checkpoint
+       saved after validation, and a resumed run would skip an epoch.
+    2. ``env_cfg`` may be absent, as for ``Runner``.
     """
 
     @classmethod
@@ -43,14 +42,16 @@ class StrategyRunner(FlexibleRunner):
         Args:
             out_dir (str): Folder.
             filename (str): Name in it.
-            file_client_args (dict, optional): Not used; its time is over in
-                mmengine too.
-            save_optimizer (bool): Defaults to True.
-            save_param_scheduler (bool): Defaults to True.
-            meta (dict, optional): ``epoch`` and ``iter``, and what else to
-                remember.
-            by_epoch (bool): Which of them is complete where ``meta`` does not
-                say. Defaults to True.
+            file_client_args (dict, optional): Deprecated in mmengine; not
+                used.
+            save_optimizer (bool): Store the optimizer's state. Defaults to
+                True.
+            save_param_scheduler (bool): Store the schedulers' state. Defaults
+                to True.
+            meta (dict, optional): ``epoch``, ``iter`` and other values to
+                store.
+            by_epoch (bool): Whether an epoch, not an iteration, is complete
+                where ``meta`` has neither. Defaults to True.
             backend_args (dict, optional): Of the file backend that joins
                 ``out_dir`` and ``filename``.
         """

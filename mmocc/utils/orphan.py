@@ -1,4 +1,4 @@
-"""Workers that end when the process that waits for them was killed."""
+"""End a worker process when its parent has ended."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""No scores of a model that is random in part."""
+"""``CompleteWeightsHook``: a test needs all weights of the model."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from mmocc.utils.complete_weights import complete_weights
 class CompleteWeightsHook(Hook):
     """Refuse a checkpoint that lacks weights of the model.
 
-    mmengine loads what fits and warns of the rest. That is right for the
-    start of a training, and wrong for a test, whose scores would be those of
-    random weights. ``tools/test.py`` adds this hook.
+    mmengine loads the weights that fit and warns about the others, which
+    stay random. A training may start so; a test would score random weights.
+    ``tools/test.py`` adds this hook.
     """
 
     priority = 'VERY_LOW'  # behind hooks that exchange weights, such as EMA
@@ -24,7 +24,7 @@ class CompleteWeightsHook(Hook):
     def after_load_checkpoint(
         self, runner: Runner, checkpoint: dict[str, Any]
     ) -> None:
-        """Compare names and shapes before they are loaded.
+        """Compare the names and shapes of weights before they are loaded.
 
         Raises:
             CheckpointError: If a weight is not there or of another shape.

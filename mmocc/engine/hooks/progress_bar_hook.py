@@ -1,4 +1,4 @@
-"""A progress bar, for people who watch a run in a terminal."""
+"""``ProgressBarHook``: a progress bar of a run in the terminal."""
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
@@ -10,10 +10,10 @@ from mmocc.registry import HOOKS
 
 @HOOKS.register_module()
 class ProgressBarHook(Hook):
-    """Show how far training and testing are, on the standard error.
+    """Show a progress bar of training and testing on standard error.
 
     Args:
-        name (str): Stands before the bar.
+        name (str): Title before the bar.
         smoothing (float): Share of the newest loss in the one shown.
             Defaults to 0.1.
     """
@@ -27,7 +27,7 @@ class ProgressBarHook(Hook):
         self._loss: float | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Start at the iteration that the run resumes from."""
+        """Open the bar at the iteration that the run resumes from."""
         self._start(f'{self.name}: train', runner.max_iters, runner.iter)
 
     def after_train_iter(
@@ -37,7 +37,7 @@ class ProgressBarHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Move on by an iteration."""
+        """Advance by an iteration and show the smoothed loss."""
         loss = float(outputs['loss'])
         if self._loss is None:
             self._loss = loss
@@ -47,11 +47,11 @@ class ProgressBarHook(Hook):
         self._step()
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the full bar on the screen."""
+        """Close the bar, which stays on the screen."""
         self._stop()
 
     def before_test(self, runner: Runner) -> None:
-        """Start over the batches of the test set."""
+        """Open a bar over the batches of the test set."""
         self._start(f'{self.name}: test', len(runner.test_dataloader), 0)
 
     def after_test_iter(
@@ -61,11 +61,11 @@ class ProgressBarHook(Hook):
         data_batch: dict | None = None,
         outputs: list | None = None,
     ) -> None:
-        """Move on by a batch."""
+        """Advance by a batch."""
         self._step()
 
     def after_test(self, runner: Runner) -> None:
-        """Leave the full bar on the screen."""
+        """Close the bar, which stays on the screen."""
         self._stop()
 
     @master_only

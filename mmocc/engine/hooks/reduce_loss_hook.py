@@ -10,12 +10,12 @@ from mmocc.registry import HOOKS
 
 @HOOKS.register_module()
 class ReduceLossHook(Hook):
-    """Average the logged losses over all processes.
+    """Log the mean of each loss over all processes.
 
-    mmengine logs what the first process saw. Gradients are averaged anyway;
-    this makes the curve comparable with that of one process that takes the
-    whole batch. Costs one small all-reduce per iteration, and expects every
-    process to report losses of the same names.
+    mmengine logs the losses of process 0, those of a part of the batch. Only
+    the log changes: gradients are averaged by the model wrapper. Costs one
+    small all-reduce per iteration; every process must report losses of the
+    same names. ``tools/train.py`` adds this hook with ``--launcher``.
     """
 
     # Before RuntimeInfoHook, which reads the losses.

@@ -22,9 +22,10 @@ RANDOM_STATES = 'random_states'
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """mmengine's ``CheckpointHook`` with four promises more.
+    """Save checkpoints that load without foreign objects and resume exactly.
 
-    Takes the arguments of its parent and replaces it in ``default_hooks``.
+    Takes the arguments of mmengine's ``CheckpointHook``. The configs of mmocc
+    name it in ``default_hooks.checkpoint``; a config may name another hook.
 
     1. A checkpoint loads with ``torch.load(weights_only=True)``: the message
        hub's ``HistoryBuffer`` objects and NumPy values are stored as tensors
@@ -52,7 +53,7 @@ class SafeCheckpointHook(CheckpointHook):
     _resumed: list[dict] | None = None  # those in the checkpoint just loaded
 
     def before_run(self, runner: Runner) -> None:
-        """Refuse a checkpoint with foreign objects, before work starts."""
+        """Refuse to load a checkpoint that holds foreign objects."""
         path = runner._load_from
         if path is None and runner._resume:
             path = find_latest_checkpoint(runner.work_dir)
@@ -60,7 +61,7 @@ class SafeCheckpointHook(CheckpointHook):
             require_safe(path)
 
     def before_train(self, runner: Runner) -> None:
-        """Choose the backend, clear leftovers, take over random states."""
+        """Write through the atomic backend and remove unfinished files."""
         folder = str(self.out_dir or runner.work_dir)
         own_backend = self.backend_args or self.file_client_args
         if not own_backend and '://' not in folder:
@@ -95,14 +96,14 @@ class SafeCheckpointHook(CheckpointHook):
         super().after_train_epoch(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the random states, leave plain values only."""
+        """Add the random states; turn all values into plain ones."""
         if self._gathered is not None:
             checkpoint[RANDOM_STATES] = self._gathered
         for key in list(checkpoint):
             checkpoint[key] = to_plain(checkpoint[key], f'checkpoint[{key!r}]')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Rebuild what was made plain; the Runner resumes it afterwards."""
+        """Bring back mmengine's objects, which the Runner resumes next."""
         for key in ('message_hub', 'meta'):
             if key in checkpoint:
                 checkpoint[key] = from_plain(checkpoint[key])
