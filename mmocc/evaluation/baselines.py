@@ -43,6 +43,7 @@ from mmocc.evaluation.functional.qa import (
     qa_counts,
     qa_scores,
 )
+from mmocc.infos import InfoFrame
 from mmocc.structures import FREE, META_ACTIONS, DrivingQA, MetaAction
 from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 
@@ -96,32 +97,24 @@ class FrameTruth:
             load_label (Callable): From an entry's ``occ_path`` to the arrays
                 ``semantics`` and ``mask_camera``.
         """
-        ego, action = info['ego'], info.get('meta_action')
-        occ_path = info.get('occ_path')
+        frame = InfoFrame(info)
 
         def load() -> OccLabel:
-            arrays = load_label(occ_path)
+            arrays = load_label(frame.occ_path)
             return OccLabel(arrays['semantics'], arrays['mask_camera'])
 
         return cls(
-            token=info['token'],
-            his_poses=np.asarray(ego['his_poses'], dtype=np.float64),
-            his_mask=np.asarray(ego['his_mask'], dtype=bool),
-            fut_trajs=np.asarray(ego['fut_poses'], dtype=np.float64)[:, :2],
-            fut_mask=np.asarray(ego['fut_mask'], dtype=bool),
-            status=ego['status'],
-            meta_action=action
-            and MetaAction(action['speed'], action['direction']),
-            questions=tuple(
-                DrivingQA(
-                    question['question'],
-                    str(question['answer']),
-                    template_type=question['template_type'],
-                    num_hop=int(question['num_hop']),
-                )
-                for question in info.get('qa', ())
+            token=frame.token,
+            his_poses=frame.his_poses,
+            his_mask=frame.his_mask,
+            fut_trajs=frame.fut_poses[:, :2],
+            fut_mask=frame.fut_mask,
+            status=frame.status,
+            meta_action=(
+                frame.meta_action if 'meta_action' in frame else None
             ),
-            load_label=load if occ_path else None,
+            questions=frame.questions if 'qa' in frame else (),
+            load_label=load if frame.occ_path else None,
         )
 
 

@@ -6,8 +6,7 @@ is one frame and knows neither; an info file has both. What is read here is
 ground truth alone.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,13 @@ import numpy as np
 from mmocc.evaluation.functional.plan_agents import Agents
 from mmocc.evaluation.functional.plan_presets import PAST_FRAMES, PlanSample
 from mmocc.evaluation.functional.ray_casting import scene_origins
-from mmocc.infos import InfoFileError, load_info_file
+from mmocc.infos import (
+    Boxes,
+    InfoFileError,
+    InfoFrame,
+    group_scenes,
+    load_info_file,
+)
 from mmocc.structures.occ3d import NUM_FUTURE
 
 # nuScenes' visibility token of 0 to 40 %; higher ones are seen better.
@@ -27,109 +32,77 @@ _WAY_OUT = 'make the file with tools/create_data.py'
 
 
 @dataclass(frozen=True)
-class _Boxes:
-    """The M boxes of one frame.
+class _TrackedBoxes:
+    """The M boxes of one frame and the objects that they belong to.
 
     Attributes:
-        instance (list[str]): Who it is.
+        instance (list[str]): Tokens of the objects.
         category (list[str]): nuScenes' names.
-        size (np.ndarray): (M, 2) length along the heading, width.
-        centre (np.ndarray): (M, 3) metres, global.
-        ahead (np.ndarray): (M, 3) unit vectors of the headings, global.
+        boxes (Boxes): Their geometry in the global frame.
         has_points (np.ndarray): (M,) bool, any LiDAR or radar point.
         visible (np.ndarray): (M,) bool, visibility above 40 %.
     """
 
     instance: list[str]
     category: list[str]
-    size: np.ndarray
-    centre: np.ndarray
-    ahead: np.ndarray
+    boxes: Boxes
     has_points: np.ndarray
     visible: np.ndarray
 
     @classmethod
-    def from_instances(
-        cls, instances: Sequence[Mapping[str, Any]], lidar2global: np.ndarray
-    ) -> '_Boxes':
-        """From the LiDAR's frame to the world; (4, 4).
+    def read(cls, frame: InfoFrame) -> '_TrackedBoxes':
+        """Read the boxes of a frame.
 
         Raises:
-            KeyError: An instance lacks a key.
+            InfoFileError: A box or a pose lacks a key, or is malformed.
         """
-        boxes = np.array([i['bbox_3d'] for i in instances], dtype=np.float64)
-        boxes = boxes.reshape(-1, 7)
-        turn, shift = lidar2global[:3, :3], lidar2global[:3, 3]
-        yaw = boxes[:, 6]
-        ahead = np.stack((np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))), -1)
-        points = [i['num_lidar_pts'] + i['num_radar_pts'] for i in instances]
-        visible = [i['visibility'] > BARELY_VISIBLE for i in instances]
+        boxes = frame.lidar_boxes
+        visible = [v > BARELY_VISIBLE for v in boxes.column('visibility')]
         return cls(
-            [i['instance_token'] for i in instances],
-            [i['category_name'] for i in instances],
-            boxes[:, 3:5].copy(),
-            boxes[:, :3] @ turn.T + shift,
-            ahead @ turn.T,
-            np.array(points, dtype=int) > 0,
+            boxes.tokens,
+            boxes.categories,
+            boxes.transformed(frame.lidar2global).bare(),
+            boxes.num_lidar_points + boxes.num_radar_points > 0,
             np.array(visible, dtype=bool),
         )
 
-    def seen_from(self, global2ego: np.ndarray) -> np.ndarray:
-        """x, y, yaw (M, 3) in an ego frame."""
-        centre = self.centre @ global2ego[:3, :3].T + global2ego[:3, 3]
-        ahead = self.ahead @ global2ego[:3, :3].T
-        yaw = np.arctan2(ahead[:, 1], ahead[:, 0])
-        return np.column_stack((centre[:, :2], yaw))
-
 
 @dataclass(frozen=True)
-class _Frame:
+class _TruthFrame:
     """What is kept of a frame; small, for there are thousands.
 
     Attributes:
         token (str): The sample's token.
-        index (int): ``frame_idx``.
         ego2global (np.ndarray, optional): (4, 4).
         lidar2ego (np.ndarray, optional): (4, 4).
         fut_poses (np.ndarray, optional): (6, 3) x, y, yaw.
         fut_mask (np.ndarray, optional): (6,) bool.
-        boxes (_Boxes, optional): None where a key of theirs is missing.
+        boxes (_TrackedBoxes, optional): None where a key is missing.
     """
 
     token: str
-    index: int
     ego2global: np.ndarray | None
     lidar2ego: np.ndarray | None
     fut_poses: np.ndarray | None
     fut_mask: np.ndarray | None
-    boxes: _Boxes | None
+    boxes: _TrackedBoxes | None
 
     @classmethod
-    def from_info(cls, info: Mapping[str, Any]) -> '_Frame':
-        """Read one entry of ``data_list``."""
-        ego = info.get('ego') or {}
-        ego2global = _array(info.get('ego2global'))
-        lidar2ego = _array(info.get('lidar_points', {}).get('lidar2ego'))
+    def read(cls, frame: InfoFrame) -> '_TruthFrame':
+        """Read a frame, with None for what the file lacks."""
+        has_lidar = 'lidar_points.lidar2ego' in frame
         boxes = None
-        if ego2global is not None and lidar2ego is not None:
-            with suppress(KeyError):
-                boxes = _Boxes.from_instances(
-                    info['instances'], ego2global @ lidar2ego
-                )
-        mask = _array(ego.get('fut_mask'))
+        if has_lidar and 'instances' in frame:
+            with suppress(InfoFileError):
+                boxes = _TrackedBoxes.read(frame)
         return cls(
-            info['token'],
-            info['frame_idx'],
-            ego2global,
-            lidar2ego,
-            _array(ego.get('fut_poses')),
-            None if mask is None else mask.astype(bool),
+            frame.token,
+            frame.ego2global if 'ego2global' in frame else None,
+            frame.lidar2ego if has_lidar else None,
+            frame.fut_poses if 'ego.fut_poses' in frame else None,
+            frame.fut_mask if 'ego.fut_mask' in frame else None,
             boxes,
         )
-
-
-def _array(values: Sequence | None) -> np.ndarray | None:
-    return None if values is None else np.asarray(values, dtype=np.float64)
 
 
 class SceneTruth:
@@ -148,18 +121,10 @@ class SceneTruth:
 
     def __init__(self, ann_file: str | Path) -> None:
         self.ann_file = ann_file
-        scenes: dict[str, list[_Frame]] = defaultdict(list)
-        for info in load_info_file(ann_file)['data_list']:
-            missing = {'token', 'scene_token', 'frame_idx'} - set(info)
-            if missing:
-                raise InfoFileError(
-                    f'{ann_file}: sample {info.get("token")} has no '
-                    f'{sorted(missing)}, which tell scenes apart; {_WAY_OUT}'
-                )
-            scenes[info['scene_token']].append(_Frame.from_info(info))
-        self._place: dict[str, tuple[list[_Frame], int]] = {}
-        for frames in scenes.values():
-            frames.sort(key=lambda frame: frame.index)
+        data_list = load_info_file(ann_file)['data_list']
+        self._place: dict[str, tuple[list[_TruthFrame], int]] = {}
+        for scene in group_scenes(data_list, str(ann_file)):
+            frames = [_TruthFrame.read(frame) for frame in scene.frames]
             for place, frame in enumerate(frames):
                 self._place[frame.token] = frames, place
 
@@ -221,7 +186,7 @@ class SceneTruth:
             scene_length=len(frames),
         )
 
-    def _find(self, token: str) -> tuple[list[_Frame], int]:
+    def _find(self, token: str) -> tuple[list[_TruthFrame], int]:
         if token not in self._place:
             raise InfoFileError(
                 f'{self.ann_file} has no frame {token!r}; evaluate with the '
@@ -229,7 +194,7 @@ class SceneTruth:
             )
         return self._place[token]
 
-    def _of(self, frame: _Frame, name: str) -> Any:
+    def _of(self, frame: _TruthFrame, name: str) -> Any:
         """An attribute that must be known."""
         value = getattr(frame, name)
         if value is None:
@@ -239,7 +204,7 @@ class SceneTruth:
             )
         return value
 
-    def _agents(self, frames: Sequence[_Frame], place: int) -> Agents:
+    def _agents(self, frames: Sequence[_TruthFrame], place: int) -> Agents:
         """Everybody annotated now or in the six frames to come."""
         steps = 1 + NUM_FUTURE
         ahead = [self._of(f, 'boxes') for f in frames[place : place + steps]]
@@ -257,8 +222,8 @@ class SceneTruth:
         for step, boxes in reversed(list(enumerate(ahead))):
             rows = [row[name] for name in boxes.instance]
             category[rows] = boxes.category
-            size[rows] = boxes.size
-            poses[rows, step] = boxes.seen_from(global2ego)
+            size[rows] = boxes.boxes.size[:, :2]
+            poses[rows, step] = boxes.boxes.transformed(global2ego).poses
             has_points[rows, step] = boxes.has_points
         seen = {
             name

@@ -71,7 +71,7 @@ class Boxes:
         )
 
     def __len__(self) -> int:
-        return len(self.instances)
+        return len(self.centre)
 
     def transformed(self, transform: np.ndarray) -> 'Boxes':
         """Move the boxes into another frame by a rigid transform (4, 4)."""
@@ -82,6 +82,10 @@ class Boxes:
             heading=self.heading @ turn.T,
             velocity=self.velocity @ turn.T,
         )
+
+    def bare(self) -> 'Boxes':
+        """Keep the geometry alone, so that the file's entries can go."""
+        return replace(self, instances=())
 
     def chosen(self, mask: np.ndarray) -> 'Boxes':
         """Keep the boxes of a mask (M,) bool."""
@@ -111,42 +115,42 @@ class Boxes:
     @cached_property
     def labels(self) -> np.ndarray:
         """(M,) int64 labels out of ``metainfo.categories``."""
-        return np.array(self._read('bbox_label_3d'), dtype=np.int64)
+        return np.array(self.column('bbox_label_3d'), dtype=np.int64)
 
     @cached_property
     def valid(self) -> np.ndarray:
         """(M,) bool, mmdet3d's flag; True where a file does not say."""
-        return np.array(self._read('bbox_3d_isvalid', True), dtype=bool)
+        return np.array(self.column('bbox_3d_isvalid', True), dtype=bool)
 
     @cached_property
     def tokens(self) -> list[str]:
         """Instance tokens: the same object in all frames of a scene."""
-        return self._read('instance_token')
+        return self.column('instance_token')
 
     @cached_property
     def categories(self) -> list[str]:
         """nuScenes' category names."""
-        return self._read('category_name')
+        return self.column('category_name')
 
     @cached_property
     def attributes(self) -> list[str]:
         """nuScenes' attributes; '' where a file does not say."""
-        return self._read('attribute', '')
+        return self.column('attribute', '')
 
     @cached_property
     def visibility(self) -> list[str]:
         """nuScenes' visibility tokens; '' where a file does not say."""
-        return self._read('visibility', '')
+        return self.column('visibility', '')
 
     @cached_property
     def num_lidar_points(self) -> np.ndarray:
         """(M,) int64."""
-        return np.array(self._read('num_lidar_pts'), dtype=np.int64)
+        return np.array(self.column('num_lidar_pts'), dtype=np.int64)
 
     @cached_property
     def num_radar_points(self) -> np.ndarray:
         """(M,) int64."""
-        return np.array(self._read('num_radar_pts'), dtype=np.int64)
+        return np.array(self.column('num_radar_pts'), dtype=np.int64)
 
     @property
     def known_futures(self) -> list[np.ndarray]:
@@ -164,7 +168,17 @@ class Boxes:
             for box, mask in futures
         ]
 
-    def _read(self, key: str, default: Any = None) -> list:
+    def column(self, key: str, default: Any = None) -> list:
+        """Return the values of a key of all boxes.
+
+        Args:
+            key (str): A key of ``instances``.
+            default (Any): Value of boxes without the key. Defaults to None:
+                they are refused.
+
+        Raises:
+            InfoFileError: A box lacks the key.
+        """
         values = [i.get(key, default) for i in self.instances]
         if default is None and None in values:
             raise InfoFileError(

@@ -90,7 +90,7 @@ def group_scenes(
         ]
         if lacks:
             raise InfoFileError(
-                f'frame {index} of {source} (token {info.get("token")}) lacks '
+                f'{source}: frame {index}, sample {info.get("token")} lacks '
                 f'{", ".join(lacks)}, which tell scenes apart; make the file '
                 'with tools/create_data.py'
             )

@@ -29,7 +29,7 @@ def test_scenes_keep_the_order_of_first_frames_and_of_time(infos):
 def test_frames_without_scenes_are_refused(infos):
     del infos[2]['frame_idx']
     with pytest.raises(
-        InfoFileError, match=r'frame 2 of a\.pkl .* lacks frame_idx.*create'
+        InfoFileError, match=r'a\.pkl: frame 2, .* lacks frame_idx.*create'
     ):
         group_scenes(infos, 'a.pkl')
 
