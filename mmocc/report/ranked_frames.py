@@ -13,7 +13,6 @@ from mmocc.evaluation.files import (
     NpzFile,
     PlanFiles,
     ResultFileError,
-    read_lines,
 )
 from mmocc.evaluation.functional import (
     displacement_errors,
@@ -27,6 +26,7 @@ from mmocc.evaluation.metrics.prediction_files import (
     PLAN_TRUTH,
     PLANS,
 )
+from mmocc.utils.json_files import read_json_lines
 from mmocc.visualization import FramePicture, frame_panel
 
 SEMANTICS, MASK = 'semantics', 'mask_camera'
@@ -155,7 +155,7 @@ class FrameAlbum:
         if (folder / FRAMES).exists():
             self._about = {
                 line.values.get('token', ''): line.values
-                for line in read_lines(folder / FRAMES)
+                for line in read_json_lines(folder / FRAMES)
             }
 
     def title(self, token: str) -> str:

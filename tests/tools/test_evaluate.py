@@ -10,11 +10,11 @@ import pytest
 
 from mmocc.evaluation.files import (
     GridFileWriter,
-    write_lines,
     write_plan_truth,
     write_plans,
 )
 from mmocc.evaluation.functional import Agents, PlanSample
+from mmocc.utils.json_files import write_json_lines
 from mmocc.version import __version__
 
 CAR, ROAD, FREE = 4, 11, 17
@@ -151,16 +151,16 @@ def qa_files(folder):
         ('t0', 'How many?', 3, 'count', 1, '3'),
         ('t1', 'Any cars?', 'no', 'exist', 1, 'No.'),
     ]
-    write_lines(
-        folder / 'truth.jsonl',
+    write_json_lines(
         [
             dict(token=t, question=q, answer=a, template_type=k, num_hop=h)
             for t, q, a, k, h, _ in asked
         ],
+        folder / 'truth.jsonl',
     )
-    write_lines(
-        folder / 'pred.jsonl',
+    write_json_lines(
         [dict(token=t, question=q, answer=s) for t, q, *_, s in asked],
+        folder / 'pred.jsonl',
     )
 
 
@@ -168,47 +168,47 @@ def caption_files(folder):
     said = ['A car waits .', 'It turns .', 'Two buses stand there .']
     true = ['A car waits ahead .', 'It turns left .', 'Two buses are here .']
     for name, texts in (('pred', said), ('truth', true)):
-        write_lines(
-            folder / f'{name}.jsonl',
+        write_json_lines(
             [
                 dict(token=token, question='Describe.', answer=text)
                 for token, text in zip(TOKENS, texts, strict=True)
             ],
+            folder / f'{name}.jsonl',
         )
 
 
 def counterfactual_files(folder):
     path = '[PT, (1.0, 0.0)]'
-    write_lines(
-        folder / 'pred.jsonl',
+    write_json_lines(
         [
             dict(token='t0', question=path, answer='That is safe.'),
             dict(token='t1', question=path, answer='You would hit a car.'),
         ],
+        folder / 'pred.jsonl',
     )
-    write_lines(
-        folder / 'truth.jsonl',
+    write_json_lines(
         [
             dict(token='t0', question=path, labels=['safe']),
             dict(token='t1', question=path, labels=['red_light']),
         ],
+        folder / 'truth.jsonl',
     )
 
 
 def meta_files(folder):
-    write_lines(
-        folder / 'pred.jsonl',
+    write_json_lines(
         [
             dict(token='t0', answer='Accelerate; Turn Left'),
             dict(token='t1', answer=''),
         ],
+        folder / 'pred.jsonl',
     )
-    write_lines(
-        folder / 'truth.jsonl',
+    write_json_lines(
         [
             dict(token='t0', speed='Accelerate', direction='Turn Left'),
             dict(token='t1', speed='Maintain speed', direction='Stop'),
         ],
+        folder / 'truth.jsonl',
     )
 
 
@@ -468,7 +468,7 @@ def test_one_bad_sample_is_named_by_its_token(
 def rewrite(path, edit):
     """Change the records of a file of JSON lines."""
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    write_lines(path, edit(records))
+    write_json_lines(edit(records), path)
 
 
 BAD_RECORDS = [
@@ -528,7 +528,7 @@ def test_bad_records_are_refused(task, side, edit, says, files, refused):
 def test_lines_that_are_no_records_are_named(files, refused):
     paths = files('qa')
     paths[0].write_text(paths[0].read_text() + '[1, 2]\n')
-    assert 'pred.jsonl: line 4 holds a list' in refused('qa', paths)
+    assert 'pred.jsonl, line 4: holds a list' in refused('qa', paths)
     paths[0].write_text('')
     assert 'pred.jsonl: has no record' in refused('qa', paths)
 

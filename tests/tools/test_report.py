@@ -9,12 +9,12 @@ from mmocc_testing.browser import open_page
 
 from mmocc.evaluation.files import (
     GridFileWriter,
-    write_lines,
     write_plan_truth,
     write_plans,
 )
 from mmocc.evaluation.functional import PlanSample
 from mmocc.structures import FREE
+from mmocc.utils.json_files import write_json_lines
 
 ROAD = 11
 LOG = """2026/01/01 00:00:00 - mmengine - INFO -
@@ -79,9 +79,9 @@ def write_predictions(folder):
     write_plan_truth(
         folder / 'plan_truth.npz', ['token-a', 'token-b'], samples
     )
-    write_lines(
-        folder / 'frames.jsonl',
+    write_json_lines(
         [{'token': 'token-b', 'scene_name': 'scene-0103', 'frame_idx': 4}],
+        folder / 'frames.jsonl',
     )
 
 

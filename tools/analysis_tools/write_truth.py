@@ -19,7 +19,6 @@ from tqdm import tqdm
 from mmocc.datasets import LoadOcc3DFromFile
 from mmocc.evaluation.files import (
     GridFileWriter,
-    write_lines,
     write_plan_truth,
 )
 from mmocc.evaluation.functional.forecast import (
@@ -29,6 +28,7 @@ from mmocc.evaluation.functional.forecast import (
 )
 from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.infos import load_info_file
+from mmocc.utils.json_files import write_json_lines
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -134,13 +134,12 @@ def _questions(infos: Sequence[dict]) -> Iterator[dict]:
 
 def write_qa(args: argparse.Namespace, infos: Sequence[dict]) -> int:
     """NuScenes-QA's questions with their answers, types and hops."""
-    return write_lines(args.out, _questions(infos))
+    return write_json_lines(_questions(infos), args.out)
 
 
 def write_meta(args: argparse.Namespace, infos: Sequence[dict]) -> int:
     """The meta-action of every frame that has a label."""
-    return write_lines(
-        args.out,
+    return write_json_lines(
         (
             dict(
                 token=info['token'],
@@ -150,6 +149,7 @@ def write_meta(args: argparse.Namespace, infos: Sequence[dict]) -> int:
             for info in infos
             if info['meta_action'] is not None
         ),
+        args.out,
     )
 
 

@@ -6,13 +6,6 @@ The formats are described in docs/evaluation.md.
 from mmocc.evaluation.files.errors import ResultFileError
 from mmocc.evaluation.files.grid_writer import GridFileWriter
 from mmocc.evaluation.files.joining import Joined, match_keys
-from mmocc.evaluation.files.lines import (
-    Line,
-    name_of,
-    read_lines,
-    text_of,
-    write_lines,
-)
 from mmocc.evaluation.files.npz_file import FrameSource, NpzFile
 from mmocc.evaluation.files.plan_files import (
     PlanFiles,
@@ -24,15 +17,10 @@ __all__ = [
     'FrameSource',
     'GridFileWriter',
     'Joined',
-    'Line',
     'NpzFile',
     'PlanFiles',
     'ResultFileError',
     'match_keys',
-    'name_of',
-    'read_lines',
-    'text_of',
-    'write_lines',
     'write_plan_truth',
     'write_plans',
 ]

@@ -1,13 +1,15 @@
 """Read npz files whose arrays do not fit into memory.
 
 A split's occupancy is gigabytes, so arrays are read frame by frame out of the
-archive. Each file's checksums are verified to the end before any score
-leaves: a damaged or cut-off file is an error, never a smaller evaluation.
+archive. Each file's checksums are verified to the end before any score is
+given: a damaged or cut-off file is an error, never a smaller evaluation.
 """
 
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,19 +22,19 @@ from mmocc.evaluation.files.errors import ResultFileError, shorten
 from mmocc.utils.npz_damage import NPZ_DAMAGE
 
 TOKENS = 'tokens'
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What an array is, before it is read."""
+    """Shape and type of an array that is not read yet."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
+    column_order: bool
 
 
 class NpzFile:
-    """An npz file with arrays whose first axis counts samples.
+    """An npz file whose arrays have one entry per sample on the first axis.
 
     Args:
         path (Path): Written by ``numpy.savez``, ``numpy.savez_compressed`` or
@@ -80,7 +82,7 @@ class NpzFile:
         return name in self.names
 
     def require(self, *names: str) -> None:
-        """Raise unless all of these arrays are there."""
+        """Raise an error unless the file holds all of these arrays."""
         missing = [name for name in names if name not in self.names]
         if missing:
             raise ResultFileError(
@@ -88,10 +90,22 @@ class NpzFile:
                 f'lacks {missing}; it holds {sorted(self.names)}',
             )
 
-    def _open(self, name: str) -> tuple[zipfile.ZipExtFile, ArrayHeader]:
-        """The member behind its header, and the header."""
-        self.require(name)
+    @contextmanager
+    def checked(self, name: str) -> Iterator[None]:
+        """Turn whatever damaged bytes raise into one error."""
         try:
+            yield
+        except ResultFileError:
+            raise
+        except NPZ_DAMAGE as error:
+            raise ResultFileError(
+                self.path, f'is damaged ({error})', name
+            ) from error
+
+    def open(self, name: str) -> tuple[zipfile.ZipExtFile, ArrayHeader]:
+        """Return an array's stream, which stands behind its header."""
+        self.require(name)
+        with self.checked(name):
             member = self._archive.open(f'{name}.npy')
             version = npy.read_magic(member)
             read = (
@@ -99,11 +113,7 @@ class NpzFile:
                 if version == (1, 0)
                 else npy.read_array_header_2_0
             )
-            shape, fortran, dtype = read(member)
-        except NPZ_DAMAGE as error:
-            raise ResultFileError(
-                self.path, f'is damaged ({error})', name
-            ) from error
+            shape, column_order, dtype = read(member)
         if dtype.hasobject:
             raise ResultFileError(
                 self.path,
@@ -111,70 +121,59 @@ class NpzFile:
                 'read; save arrays of numbers or of strings',
                 name,
             )
-        if fortran and len(shape) > 1:
-            raise ResultFileError(
-                self.path,
-                'is stored column by column; save '
-                'numpy.ascontiguousarray(...) of it',
-                name,
-            )
-        return member, ArrayHeader(shape, dtype)
+        return member, ArrayHeader(
+            shape, dtype, column_order and len(shape) > 1
+        )
 
     def header(self, name: str) -> ArrayHeader:
-        """Shape and type of an array."""
-        member, header = self._open(name)
+        """Return shape and type of an array."""
+        member, header = self.open(name)
         member.close()
         return header
 
     def array(self, name: str) -> np.ndarray:
-        """A whole array; for small ones."""
-        member, header = self._open(name)
+        """Read a whole array; for small ones."""
+        member, header = self.open(name)
         with member:
             count = int(np.prod(header.shape, dtype=np.int64))
-            data = self._read(member, name, count * header.dtype.itemsize)
-            self._finish(member, name)
-        return np.frombuffer(data, header.dtype).reshape(header.shape).copy()
+            data = self.read(member, name, count * header.dtype.itemsize)
+            self.end(member, name)
+        order = 'F' if header.column_order else 'C'
+        values = np.frombuffer(data, header.dtype)
+        return values.reshape(header.shape, order=order).copy()
 
     def frames(self, name: str) -> 'FrameSource':
-        """An array to be read frame by frame."""
+        """Return an array to be read frame by frame."""
         source = FrameSource(self, name)
         self._sources.append(source)
         return source
 
-    def _read(self, member: zipfile.ZipExtFile, name: str, size: int) -> bytes:
-        """Exactly ``size`` bytes of a member."""
-        try:
+    def read(self, member: zipfile.ZipExtFile, name: str, size: int) -> bytes:
+        """Read exactly ``size`` bytes of an array's stream."""
+        with self.checked(name):
             data = member.read(size)
-        except NPZ_DAMAGE as error:
-            raise ResultFileError(
-                self.path, f'is damaged ({error})', name
-            ) from error
         if len(data) < size:
             raise ResultFileError(
                 self.path, 'ends before its last sample', name
             )
         return data
 
-    def _finish(self, member: zipfile.ZipExtFile, name: str) -> None:
-        """Read to the member's end, where its checksum is compared."""
-        try:
+    def end(self, member: zipfile.ZipExtFile, name: str) -> None:
+        """Read an array's stream to its end, where the checksum is."""
+        with self.checked(name):
             left = len(member.read(1))
-        except NPZ_DAMAGE as error:
-            raise ResultFileError(
-                self.path, f'is damaged ({error})', name
-            ) from error
         if left:
             raise ResultFileError(
                 self.path, 'goes on behind its last sample', name
             )
 
     def finish(self) -> None:
-        """Read what is left of every opened array, and check it."""
+        """Read the rest of every opened array and verify its checksum."""
         for source in self._sources:
             source.finish()
 
     def tokens(self) -> tuple[str, ...] | None:
-        """The sample tokens, or None where the file has none.
+        """Return the sample tokens, None where the file has none.
 
         Raises:
             ResultFileError: They are no strings, empty or not unique.
@@ -198,7 +197,7 @@ class NpzFile:
 
 
 def check_tokens(path: Path, tokens: Sequence[str]) -> None:
-    """Raise unless every token is there and there only once."""
+    """Raise an error if a token is empty or occurs twice."""
     if '' in tokens:
         raise ResultFileError(
             path, 'is empty', TOKENS, f'number {tokens.index("")}'
@@ -212,7 +211,7 @@ def check_tokens(path: Path, tokens: Sequence[str]) -> None:
 
 
 class FrameSource:
-    """One array of an npz file, frame by frame.
+    """An array of an npz file that is read frame by frame.
 
     In order, frames stream out of the archive. The first frame that is asked
     for out of order unpacks the array into a temporary file, from which any
@@ -221,11 +220,18 @@ class FrameSource:
 
     def __init__(self, file: NpzFile, name: str) -> None:
         self._file, self.name = file, name
-        self._member, header = file._open(name)
+        self._member, header = file.open(name)
         if not header.shape:
             raise ResultFileError(
                 file.path,
                 'is a single number, expected one entry per sample',
+                name,
+            )
+        if header.column_order:
+            raise ResultFileError(
+                file.path,
+                'is stored column by column; save '
+                'numpy.ascontiguousarray(...) of it',
                 name,
             )
         self.count, self.shape = header.shape[0], header.shape[1:]
@@ -240,39 +246,42 @@ class FrameSource:
         return self.count
 
     def __getitem__(self, place: int) -> np.ndarray:
-        """Frame number ``place``."""
+        """Return frame number ``place``."""
         if self._spill is None and place != self._next:
             self._unpack()
         if self._spill is not None:
             self._spill.seek(place * self._size)
             data = self._spill.read(self._size)
         else:
-            data = self._file._read(self._member, self.name, self._size)
+            data = self._file.read(self._member, self.name, self._size)
             self._next += 1
         return np.frombuffer(data, self.dtype).reshape(self.shape)
 
     def _unpack(self) -> None:
         """Write the whole array to a temporary file."""
         self._member.close()
-        self._member, _ = self._file._open(self.name)
+        self._member, _ = self._file.open(self.name)
         self._spill = tempfile.TemporaryFile()
-        left = self._size * self.count
-        while left:
-            data = self._file._read(self._member, self.name, min(left, _CHUNK))
-            self._spill.write(data)
-            left -= len(data)
-        self._file._finish(self._member, self.name)
+        with self._file.checked(self.name):
+            shutil.copyfileobj(self._member, self._spill)
+        if self._spill.tell() != self._size * self.count:
+            raise ResultFileError(
+                self._file.path,
+                f'holds {self._spill.tell()} bytes, expected {self.count} '
+                f'samples of {self._size}',
+                self.name,
+            )
 
     def finish(self) -> None:
-        """Check the rest of the array against its checksum."""
+        """Read the rest of the array and verify its checksum."""
         if self._spill is not None:
             return
         while self._next < self.count:
             self[self._next]
-        self._file._finish(self._member, self.name)
+        self._file.end(self._member, self.name)
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Close the stream and the temporary file."""
         self._member.close()
         if self._spill is not None:
             self._spill.close()

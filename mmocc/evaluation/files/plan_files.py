@@ -1,10 +1,10 @@
-"""Files of plans and of what plans are scored against.
+"""Read and write files of plans and of what plans are scored against.
 
 Agents and map lines come in any number per sample, so their rows stand one
 below the other and ``..._counts`` says how many belong to each sample.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -74,18 +74,16 @@ def write_plans(
     for name, values in (('yaws', yaws), ('valid', valid)):
         if values is not None:
             arrays[name] = as_array(values)
-    with atomic_open(path) as file:
-        np.savez_compressed(file, **arrays)
+    _save(path, arrays)
 
 
 def write_plan_truth(
     path: Path | str, tokens: Sequence[str], samples: Sequence[PlanSample]
 ) -> None:
-    """Write what plans are scored against; ``plan`` is not looked at.
+    """Write the ground truth of plans; ``plan`` of the samples is not read.
 
     Optional parts are written if the first sample has them, and must then be
-    there in all. Positions are in the samples' own frame, x forward, y left;
-    the file says ``ego`` and they must be the ego origin's.
+    there in all. Positions are those of the ego origin, x forward, y left.
 
     Args:
         path (Path | str): Of the ``.npz`` file.
@@ -122,11 +120,19 @@ def write_plan_truth(
             arrays |= _flat_lines(
                 name, [getattr(sample, name) for sample in samples]
             )
+    _save(path, arrays)
+
+
+def _save(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays row by row, whatever their order in memory."""
     with atomic_open(path) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(
+            file, **{k: np.asarray(v, order='C') for k, v in arrays.items()}
+        )
 
 
-def _flat_lines(name: str, maps: Sequence[MapLines]) -> dict:
+def _flat_lines(name: str, maps: Sequence[MapLines]) -> dict[str, np.ndarray]:
+    """Flatten the map lines of all samples into arrays."""
     lines = [line for lines in maps for line in lines.lines]
     return {
         f'{name}_counts': np.array([len(lines.lines) for lines in maps]),
@@ -139,56 +145,65 @@ def _flat_lines(name: str, maps: Sequence[MapLines]) -> dict:
 
 
 class PlanFiles:
-    """Plans beside their ground truth.
-
-    Attributes:
-        names (list[str]): Tokens, or numbers where there are none.
-        about (dict[str, str]): ``ego_status`` and ``command`` as stated,
-            ``frame``, and ``headings``: whether both sides have them.
+    """Plans and their ground truth, read from two npz files and joined.
 
     Args:
         pred (NpzFile): The predictions.
-        truth (NpzFile): The ground truth.
+        gt (NpzFile): The ground truth.
+
+    Attributes:
+        names (list[str]): Tokens, or numbers where there are none.
+        frame (str): Whose positions the files hold, ``ego`` or ``lidar``.
+        about (dict[str, str]): ``ego_status`` and ``command`` as stated,
+            ``frame``, and ``headings``: whether both sides have them.
 
     Raises:
         ResultFileError: Anything is missing or of a wrong shape, or a plan is
             not finite.
     """
 
-    def __init__(self, pred: NpzFile, truth: NpzFile) -> None:
-        for file in (pred, truth):
+    def __init__(self, pred: NpzFile, gt: NpzFile) -> None:
+        for file in (pred, gt):
             file.require('trajs')
-        truth.require('mask')
-        self._truth = truth
-        joined = Joined(pred, truth, 'trajs')
+        gt.require('mask')
+        joined = Joined(pred, gt, 'trajs')
         self.names, self._number = joined.names, len(joined)
-        self.frame = self._shared_frame(pred, truth)
+        self.frame = _shared_frame(pred, gt)
         steps = (NUM_FUTURE,)
-        self._plans = self._numbers(pred, 'trajs', (*steps, 2))[joined.places]
-        self._truths = self._numbers(truth, 'trajs', (*steps, 2))
-        self._masks = _booleans(truth, 'mask', self._number, steps)
-        self._plan_yaws = self._truth_yaws = None
-        if 'yaws' in pred:
-            self._plan_yaws = self._numbers(pred, 'yaws', steps)[joined.places]
-        if 'yaws' in truth:
-            self._truth_yaws = self._numbers(truth, 'yaws', steps)
-        self._valid = np.ones(self._number, dtype=bool)
-        if 'valid' in pred:
-            valid = _booleans(pred, 'valid', self._number, ())
-            self._valid = valid[joined.places]
-        self._check_finite(pred, truth)
-        self._frame_idx = self._counts(truth, 'frame_idx')
-        self._scene_length = self._counts(truth, 'scene_length')
-        self._agents = self._read_agents(truth)
-        self._maps = {name: self._read_lines(truth, name) for name in _MAPS}
-        headings = self._plan_yaws is not None and (
-            self._truth_yaws is not None
-        )
+        # Arrays (N, ...) of the fields of a PlanSample, None where unknown.
+        columns = {
+            'plan': self._positions(pred, 'trajs', (*steps, 2)),
+            'plan_yaw': self._positions(pred, 'yaws', steps),
+            'valid': _read(pred, 'valid', 'flags', self._number),
+        }
+        columns = {
+            name: None if values is None else values[joined.places]
+            for name, values in columns.items()
+        }
+        valid = columns.pop('valid')
+        self._valid = np.ones(self._number, bool) if valid is None else valid
+        columns |= {
+            'truth': self._positions(gt, 'trajs', (*steps, 2)),
+            'truth_yaw': self._positions(gt, 'yaws', steps),
+            'mask': _read(gt, 'mask', 'flags', self._number, steps),
+        }
+        self._check_finite(pred, gt, columns)
+        columns['agents'] = self._read_agents(gt)
+        for name in ('frame_idx', 'scene_length'):
+            columns[name] = _read(gt, name, 'integers', self._number)
+        for name in _MAPS:
+            columns[name] = self._read_map(gt, name)
+        self._columns = {
+            name: values
+            for name, values in columns.items()
+            if values is not None
+        }
+        both = {'plan_yaw', 'truth_yaw'} <= set(self._columns)
         self.about = {
             'ego_status': _stated(pred, 'ego_status'),
             'command': _stated(pred, 'command'),
             'frame': self.frame,
-            'headings': 'in both files' if headings else 'not in both files',
+            'headings': 'in both files' if both else 'not in both files',
         }
 
     def __len__(self) -> int:
@@ -199,93 +214,45 @@ class PlanFiles:
             yield self.sample(place)
 
     def sample(self, place: int) -> PlanSample:
-        """One sample, x forward and y left whatever the file has."""
+        """Return one sample, x forward and y left whatever the file has."""
+        fields = {name: rows[place] for name, rows in self._columns.items()}
+        if not self._valid[place]:
+            fields['plan'] = None
+        return PlanSample(**fields, frame=self.frame)
 
-        def at(values: Sequence | None) -> np.ndarray | None:
-            return None if values is None else values[place]
+    def _positions(
+        self, file: NpzFile, name: str, shape: tuple[int, ...]
+    ) -> np.ndarray | None:
+        """Read positions or headings, as x forward and y left."""
+        values = _read(file, name, 'numbers', self._number, shape)
+        if values is None or self.frame == 'ego':
+            return values
+        return values - _QUARTER if name == 'yaws' else _turned(values)
 
-        return PlanSample(
-            plan=self._plans[place] if self._valid[place] else None,
-            truth=self._truths[place],
-            mask=self._masks[place],
-            frame=self.frame,
-            plan_yaw=at(self._plan_yaws),
-            truth_yaw=at(self._truth_yaws),
-            agents=at(self._agents),
-            drivable=at(self._maps['drivable']),
-            boundary=at(self._maps['boundary']),
-            frame_idx=int(self._frame_idx[place]),
-            scene_length=int(self._scene_length[place]),
-        )
-
-    def _shared_frame(self, pred: NpzFile, truth: NpzFile) -> Frame:
-        frames = []
-        for file in (pred, truth):
-            frame = _stated(file, 'frame', 'ego')
-            if frame not in get_args(Frame):
+    def _check_finite(
+        self, pred: NpzFile, gt: NpzFile, columns: Mapping[str, np.ndarray]
+    ) -> None:
+        counted = self._valid[:, None] & np.ones(NUM_FUTURE, bool)
+        at_valid = ' at a step that the mask declares valid'
+        for file, column, field, mask, where in (
+            (pred, 'plan', 'trajs', counted, ''),
+            (gt, 'truth', 'trajs', columns['mask'], at_valid),
+            (pred, 'plan_yaw', 'yaws', counted, ''),
+            (gt, 'truth_yaw', 'yaws', columns['mask'], at_valid),
+        ):
+            values = columns[column]
+            if values is None:
+                continue
+            finite = np.isfinite(values.reshape(*mask.shape, -1)).all(axis=2)
+            broken = (~finite & mask).any(axis=1)
+            if broken.any():
                 raise ResultFileError(
                     file.path,
-                    f'is {frame!r}, expected one of {get_args(Frame)}',
-                    'frame',
+                    f'is NaN or infinite{where} ({int(broken.sum())} of '
+                    f'{self._number} samples)',
+                    field,
+                    self.names[int(np.flatnonzero(broken)[0])],
                 )
-            frames.append(frame)
-        if frames[0] != frames[1]:
-            raise ResultFileError(
-                pred.path,
-                f'is {frames[0]!r}, but {truth.path} is in the frame '
-                f'{frames[1]!r}; write both in one frame',
-                'frame',
-            )
-        return frames[0]
-
-    def _numbers(
-        self, file: NpzFile, name: str, shape: tuple[int, ...]
-    ) -> np.ndarray:
-        """An array (N, *shape) of floats, in forward and left."""
-        values = _checked(file, name, self._number, shape)
-        if values.dtype.kind not in 'fiu':
-            raise ResultFileError(
-                file.path, f'is {values.dtype}, expected numbers', name
-            )
-        values = values.astype(np.float64)
-        if self.frame == 'lidar':
-            values = values - _QUARTER if name == 'yaws' else _turned(values)
-        return values
-
-    def _counts(self, file: NpzFile, name: str) -> np.ndarray:
-        """Integers (N,), -1 where the file has none."""
-        if name not in file:
-            return np.full(self._number, -1)
-        values = _checked(file, name, self._number, ())
-        if values.dtype.kind not in 'iu':
-            raise ResultFileError(
-                file.path, f'is {values.dtype}, expected integers', name
-            )
-        return values
-
-    def _check_finite(self, pred: NpzFile, truth: NpzFile) -> None:
-        broken = ~np.isfinite(self._plans).all(axis=(1, 2)) & self._valid
-        self._refuse(broken, pred, 'trajs', 'is NaN or infinite')
-        at_valid = 'is NaN or infinite at a step that the mask declares valid'
-        broken = ~np.isfinite(self._truths).all(axis=2) & self._masks
-        self._refuse(broken.any(axis=1), truth, 'trajs', at_valid)
-        if self._plan_yaws is not None:
-            broken = ~np.isfinite(self._plan_yaws).all(axis=1) & self._valid
-            self._refuse(broken, pred, 'yaws', 'is NaN or infinite')
-        if self._truth_yaws is not None:
-            broken = ~np.isfinite(self._truth_yaws) & self._masks
-            self._refuse(broken.any(axis=1), truth, 'yaws', at_valid)
-
-    def _refuse(
-        self, broken: np.ndarray, file: NpzFile, field: str, problem: str
-    ) -> None:
-        if broken.any():
-            raise ResultFileError(
-                file.path,
-                f'{problem} ({int(broken.sum())} of {self._number} samples)',
-                field,
-                self.names[int(np.flatnonzero(broken)[0])],
-            )
 
     def _read_agents(self, file: NpzFile) -> list[Agents] | None:
         if 'agent_counts' not in file:
@@ -302,27 +269,27 @@ class PlanFiles:
                 rows[name] = rows[name].astype(bool)
         if self.frame == 'lidar':
             for name in ('now', 'future'):
+                place, yaw = rows[name][..., :2], rows[name][..., 2:]
                 rows[name] = np.concatenate(
-                    (
-                        _turned(rows[name][..., :2]),
-                        rows[name][..., 2:] - _QUARTER,
-                    ),
-                    axis=-1,
+                    (_turned(place), yaw - _QUARTER), axis=-1
                 )
         agents = []
-        for place in range(self._number):
-            part = slice(bounds[place], bounds[place + 1])
+        for token, (start, end) in zip(
+            self.names, pairwise(bounds), strict=True
+        ):
             try:
                 agents.append(
-                    Agents(**{name: row[part] for name, row in rows.items()})
+                    Agents(
+                        **{key: row[start:end] for key, row in rows.items()}
+                    )
                 )
             except ValueError as error:
                 raise ResultFileError(
-                    file.path, str(error), 'agent_...', self.names[place]
+                    file.path, str(error), 'agent_...', token
                 ) from error
         return agents
 
-    def _read_lines(self, file: NpzFile, name: str) -> list[MapLines] | None:
+    def _read_map(self, file: NpzFile, name: str) -> list[MapLines] | None:
         if f'{name}_counts' not in file:
             return None
         bounds = _bounds(file, f'{name}_counts', self._number)
@@ -346,15 +313,52 @@ class PlanFiles:
         ]
 
 
+def _shared_frame(pred: NpzFile, gt: NpzFile) -> Frame:
+    """Return the frame that both files state."""
+    frames = []
+    for file in (pred, gt):
+        frame = _stated(file, 'frame', 'ego')
+        if frame not in get_args(Frame):
+            raise ResultFileError(
+                file.path,
+                f'is {frame!r}, expected one of {get_args(Frame)}',
+                'frame',
+            )
+        frames.append(frame)
+    if frames[0] != frames[1]:
+        raise ResultFileError(
+            pred.path,
+            f'is {frames[0]!r}, but {gt.path} is in the frame {frames[1]!r}; '
+            'write both in one frame',
+            'frame',
+        )
+    return frames[0]
+
+
 def _turned(points: np.ndarray) -> np.ndarray:
-    """From x right, y forward to x forward, y left."""
+    """Turn x right, y forward into x forward, y left."""
     return np.stack((points[..., 1], -points[..., 0]), axis=-1)
 
 
-def _checked(
-    file: NpzFile, name: str, number: int, shape: tuple[int, ...]
-) -> np.ndarray:
-    """An array that must be (number, *shape)."""
+def _read(
+    file: NpzFile,
+    name: str,
+    kind: str,
+    number: int,
+    shape: tuple[int, ...] = (),
+) -> np.ndarray | None:
+    """Read an array (number, *shape); None where the file lacks it.
+
+    Args:
+        file (NpzFile): The file.
+        name (str): The array.
+        kind (str): ``numbers`` (as float64), ``integers``, ``counts`` (not
+            negative) or ``flags`` (0 and 1, as bool).
+        number (int): Samples of the file.
+        shape (tuple[int]): Of one sample. Defaults to a single value.
+    """
+    if name not in file:
+        return None
     values = file.array(name)
     if values.shape != (number, *shape):
         raise ResultFileError(
@@ -362,33 +366,28 @@ def _checked(
             f'has shape {values.shape}, expected {(number, *shape)}',
             name,
         )
-    return values
-
-
-def _booleans(
-    file: NpzFile, name: str, number: int, shape: tuple[int, ...]
-) -> np.ndarray:
-    """An array of 0 and 1, as bool."""
-    values = _checked(file, name, number, shape)
-    if values.dtype.kind not in 'biuf' or not np.isin(values, (0, 1)).all():
-        raise ResultFileError(
-            file.path, 'holds something else than True and False', name
-        )
-    return values.astype(bool)
+    types = {'numbers': 'fiu', 'integers': 'iu', 'counts': 'iu'}
+    problem = None
+    if values.dtype.kind not in types.get(kind, 'biuf'):
+        problem = f'is {values.dtype}, expected {kind}'
+    elif kind == 'counts' and (values < 0).any():
+        problem = 'holds something else than counts'
+    elif kind == 'flags' and not np.isin(values, (0, 1)).all():
+        problem = 'holds something else than True and False'
+    if problem:
+        raise ResultFileError(file.path, problem, name)
+    return values.astype({'numbers': float, 'flags': bool}.get(kind, int))
 
 
 def _bounds(file: NpzFile, name: str, number: int) -> np.ndarray:
-    """Where the rows of each sample begin and end, (number + 1,)."""
-    counts = _checked(file, name, number, ())
-    if counts.dtype.kind not in 'iu' or (counts < 0).any():
-        raise ResultFileError(
-            file.path, 'holds something else than counts', name
-        )
+    """Return where the rows of each sample begin and end, (number + 1,)."""
+    file.require(name)
+    counts = _read(file, name, 'counts', number)
     return np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
 
 
 def _rows(file: NpzFile, name: str, number: int) -> np.ndarray:
-    """An array whose first axis must have ``number`` rows."""
+    """Read an array whose first axis must have ``number`` rows."""
     file.require(name)
     values = file.array(name)
     if not values.shape or len(values) != number:
@@ -402,5 +401,5 @@ def _rows(file: NpzFile, name: str, number: int) -> np.ndarray:
 
 
 def _stated(file: NpzFile, name: str, default: str = UNSTATED) -> str:
-    """A text in the file, or the default."""
+    """Return a text of the file, or the default."""
     return str(file.array(name)) if name in file else default

@@ -12,7 +12,6 @@ from mmengine.logging import MMLogger
 
 from mmocc.evaluation.files import (
     GridFileWriter,
-    write_lines,
     write_plan_truth,
     write_plans,
 )
@@ -20,6 +19,7 @@ from mmocc.evaluation.functional import PlanSample
 from mmocc.evaluation.functional.arrays import as_array
 from mmocc.evaluation.metrics.fields import Sample, find
 from mmocc.registry import METRICS
+from mmocc.utils.json_files import write_json_lines
 
 OCC, OCC_TRUTH = 'occ.npz', 'occ_truth.npz'
 PLANS, PLAN_TRUTH = 'plans.npz', 'plan_truth.npz'
@@ -106,7 +106,7 @@ class PredictionFiles(BaseMetric):
             write_plan_truth(
                 self.out_dir / PLAN_TRUTH, list(self._plans), truths
             )
-        write_lines(self.out_dir / FRAMES, results)
+        write_json_lines(results, self.out_dir / FRAMES)
         MMLogger.get_current_instance().info(
             f'{len(results)} frames, {len(self._plans)} of them with a plan, '
             f'were written to {self.out_dir}'

@@ -1,9 +1,8 @@
-"""``caption``: free texts in JSON lines."""
+"""Task ``caption``: free texts in JSON lines."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmocc.evaluation.files import ResultFileError, name_of, text_of
 from mmocc.evaluation.functional.captions import (
     CaptionPair,
     MissingScorerError,
@@ -11,7 +10,7 @@ from mmocc.evaluation.functional.captions import (
     meteor,
 )
 from mmocc.evaluation.tasks.evaluation import Evaluation, choose
-from mmocc.evaluation.tasks.texts import TextPair
+from mmocc.evaluation.tasks.texts import TextPair, field_error, read_field
 
 TASK = 'caption'
 PRESETS = {
@@ -23,38 +22,36 @@ TEMPLATES = ('action', 'future')
 
 
 def evaluate(
-    pred_path: Path, truth_path: Path, presets: Sequence[str] = ()
+    pred_path: Path, gt_path: Path, presets: Sequence[str] = ()
 ) -> Evaluation:
     """Score free texts, all of them together.
 
     Args:
         pred_path (Path): JSON lines of ``token``, ``question``, ``answer``.
-        truth_path (Path): The same, with the references as answers and
+        gt_path (Path): The same, with the references as answers and
             optionally ``kind``; pairs of the kinds ``action`` and ``future``
             are left out.
         presets (Sequence[str]): ``raw``, ``ptb`` (needs Java). Defaults to
             ``raw``.
 
     Raises:
-        MissingScorerError: The PTB tokenizer is asked for and not there.
+        MissingScorerError: The PTB tokenizer is asked for and not installed.
         ResultFileError: The files cannot be compared in full.
     """
     chosen = choose(presets, PRESETS, ['raw'])
     pairs, left_out = [], 0
-    records = TextPair(pred_path, truth_path, ('token', 'question'))
-    for said, true in records:
+    for pred, gt in TextPair(pred_path, gt_path, ('token', 'question')):
         pair = CaptionPair(
-            records.answer(said), text_of(truth_path, true, 'answer')
+            read_field(pred, 'answer'), read_field(gt, 'answer')
         )
         if not pair.reference.strip():
-            raise ResultFileError(
-                truth_path,
-                f'is empty on line {true.number}; leave records without '
-                'ground truth out of both files',
+            raise field_error(
+                gt,
                 'answer',
-                name_of(true),
+                'is empty; leave records without ground truth out of both '
+                'files',
             )
-        if true.values.get('kind') in TEMPLATES:
+        if gt.values.get('kind') in TEMPLATES:
             left_out += 1
         else:
             pairs.append(pair)

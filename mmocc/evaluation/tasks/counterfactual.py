@@ -1,10 +1,10 @@
-"""``counterfactual``: what would happen along a trajectory, JSON lines."""
+"""Task ``counterfactual``: answers about trajectories in JSON lines."""
 
+from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from mmocc.evaluation.files import ResultFileError, name_of
 from mmocc.evaluation.functional.counterfactual import (
     Extractor,
     counterfactual_counts,
@@ -12,14 +12,14 @@ from mmocc.evaluation.functional.counterfactual import (
     keyword_extractor,
 )
 from mmocc.evaluation.tasks.evaluation import Evaluation, choose
-from mmocc.evaluation.tasks.texts import TextPair
+from mmocc.evaluation.tasks.texts import TextPair, naming, read_field
 
 TASK = 'counterfactual'
 PRESETS = {'keywords': 'OmniDrive, categories by a rule of keywords'}
 
 
 def find_extractor(name: str) -> Extractor:
-    """The built-in extractor, or ``package.module:function``.
+    """Return the built-in extractor, or import ``package.module:function``.
 
     Raises:
         ValueError: There is no such function.
@@ -43,14 +43,14 @@ def find_extractor(name: str) -> Extractor:
 
 
 def evaluate(
-    pred_path: Path, truth_path: Path, presets: Sequence[str] = ()
+    pred_path: Path, gt_path: Path, presets: Sequence[str] = ()
 ) -> Evaluation:
-    """Score answers about trajectories.
+    """Score answers about what happens along a trajectory.
 
     Args:
         pred_path (Path): JSON lines of ``token``, ``question`` (with the
             trajectory) and ``answer``.
-        truth_path (Path): JSON lines of ``token``, ``question`` and
+        gt_path (Path): JSON lines of ``token``, ``question`` and
             ``labels``, a list of categories.
         presets (Sequence[str]): ``keywords``, and other extractors as
             ``package.module:function``. Defaults to ``keywords``.
@@ -63,26 +63,16 @@ def evaluate(
     ours = [name for name in presets if ':' not in name]
     default = [] if others else list(PRESETS)
     chosen = choose(ours, PRESETS, default) + others
-    pair = TextPair(pred_path, truth_path, ('token', 'question'))
+    pair = TextPair(pred_path, gt_path, ('token', 'question'))
     results, about = {}, {}
     for name in chosen:
-        extract = find_extractor(name)
-        total = counterfactual_counts([])
-        for said, true in pair:
-            labels = true.values.get('labels')
-            if not isinstance(labels, list):
-                raise ResultFileError(
-                    truth_path,
-                    f'is {labels!r} on line {true.number}, expected a list '
-                    'of categories',
-                    'labels',
-                    name_of(true),
-                )
-            with pair.naming(true, 'labels'):
+        extract, total = find_extractor(name), Counter()
+        for pred, gt in pair:
+            answer = read_field(pred, 'answer')
+            labels = read_field(gt, 'labels', list, 'a list of categories')
+            with naming(gt, 'labels'):
                 total.update(
-                    counterfactual_counts(
-                        [(pair.answer(said), labels)], extract
-                    )
+                    counterfactual_counts([(answer, labels)], extract)
                 )
         results[name] = counterfactual_scores(total)
         about[name] = {

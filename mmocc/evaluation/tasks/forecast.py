@@ -1,4 +1,4 @@
-"""``forecast``: occupancy at 1, 2 and 3 s, of npz files."""
+"""Task ``forecast``: occupancy at 1, 2 and 3 s, of npz files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +23,9 @@ COPY = 'copy_and_paste'
 
 
 def evaluate(
-    pred_path: Path, truth_path: Path, presets: Sequence[str] = ()
+    pred_path: Path, gt_path: Path, presets: Sequence[str] = ()
 ) -> Evaluation:
-    """Score forecasts.
+    """Score forecasts of occupancy.
 
     Where the ground truth has a grid at 0 s, the forecast that nothing
     changes is scored beside the prediction.
@@ -33,7 +33,7 @@ def evaluate(
     Args:
         pred_path (Path): npz with ``semantics`` (N, T, X, Y, Z) and
             ``times_s`` (T,).
-        truth_path (Path): The same, each grid in its own frame's ego frame;
+        gt_path (Path): The same, each grid in its own frame's ego frame;
             it may have times that the prediction lacks.
         presets (Sequence[str]): ``occworld``, ``sparseworld``; both by
             default.
@@ -42,31 +42,27 @@ def evaluate(
         ResultFileError: The files cannot be compared in full.
     """
     chosen = choose(presets, PRESETS, list(PRESETS))
-    with NpzFile(pred_path) as pred, NpzFile(truth_path) as truth:
-        said_times, true_times = (_times(file) for file in (pred, truth))
-        unknown = [time for time in said_times if time not in true_times]
+    with GridPair(pred_path, gt_path, dims=4) as pair:
+        pred_times, gt_times = _read_times(pair.pred), _read_times(pair.gt)
+        unknown = [time for time in pred_times if time not in gt_times]
         if unknown:
             raise ResultFileError(
-                pred.path,
-                f'has {unknown} s, which {truth.path} lacks; it has '
-                f'{list(true_times)}',
+                pred_path,
+                f'has {unknown} s, which {gt_path} lacks; it has '
+                f'{list(gt_times)}',
                 TIMES,
             )
-        wanted = [true_times.index(time) for time in said_times]
-        later = [i for i, time in enumerate(true_times) if time > 0]
-        pair = GridPair(pred, truth, dims=4)
+        wanted = [gt_times.index(time) for time in pred_times]
+        later = [i for i, time in enumerate(gt_times) if time > 0]
         total, copied = 0, 0
-        for place, said, true in pair:
+        for place, pred, gt in pair:
             with pair.naming(place):
-                total = total + forecast_histograms(said, true[wanted])
-                if 0.0 in true_times:
-                    pasted = copy_and_paste(
-                        true[true_times.index(0.0)], len(later)
+                total = total + forecast_histograms(pred, gt[wanted])
+                if 0.0 in gt_times:
+                    copies = copy_and_paste(
+                        gt[gt_times.index(0.0)], len(later)
                     )
-                    copied = copied + forecast_histograms(pasted, true[later])
-        pred.finish()
-        truth.finish()
-        frames = len(pair)
+                    copied = copied + forecast_histograms(copies, gt[later])
     results, about = {}, {}
     for name in chosen:
         convention = CONVENTIONS[name]
@@ -74,19 +70,20 @@ def evaluate(
             'source': convention.source,
             'absent': convention.absent,
         }
-        results[name] = forecast_scores(total, said_times, name)
-        results[name]['windows'] = frames
+        windows = {'windows': len(pair)}
+        results[name] = forecast_scores(total, pred_times, name) | windows
         if np.ndim(copied):
-            times = [true_times[i] for i in later]
-            results[f'{name}/{COPY}'] = forecast_scores(copied, times, name)
-            results[f'{name}/{COPY}']['windows'] = frames
+            times = [gt_times[i] for i in later]
+            copies = forecast_scores(copied, times, name) | windows
+            results[f'{name}/{COPY}'] = copies
             about[f'{name}/{COPY}'] = about[name] | {
                 'baseline': 'the ground truth of 0 s, unchanged'
             }
     return Evaluation(TASK, results, about)
 
 
-def _times(file: NpzFile) -> tuple[float, ...]:
+def _read_times(file: NpzFile) -> tuple[float, ...]:
+    """Read the seconds after now of the grids of each frame."""
     file.require('semantics', TIMES)
     try:
         times = check_times(np.atleast_1d(file.array(TIMES)))

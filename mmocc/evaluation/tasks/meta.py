@@ -1,11 +1,10 @@
-"""``meta``: meta-actions in JSON lines."""
+"""Task ``meta``: meta-actions in JSON lines."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmocc.evaluation.files import ResultFileError, name_of, text_of
 from mmocc.evaluation.functional.meta_action import (
     TABLE_SHAPE,
     meta_action_indices,
@@ -13,7 +12,7 @@ from mmocc.evaluation.functional.meta_action import (
     meta_action_table,
 )
 from mmocc.evaluation.tasks.evaluation import Evaluation, choose
-from mmocc.evaluation.tasks.texts import TextPair
+from mmocc.evaluation.tasks.texts import TextPair, read_field
 from mmocc.structures.meta_action import (
     DIRECTIONS,
     SPEEDS,
@@ -23,51 +22,40 @@ from mmocc.structures.meta_action import (
 
 TASK = 'meta'
 PRESETS = {'occvla': 'OccVLA Table 4: speed, direction, both'}
+PUBLISHED = ['speed', 'direction', 'mean', 'joint']
 
 
 def evaluate(
-    pred_path: Path, truth_path: Path, presets: Sequence[str] = ()
+    pred_path: Path, gt_path: Path, presets: Sequence[str] = ()
 ) -> Evaluation:
-    """Score meta-actions.
+    """Score meta-actions, the pairs of speed and direction.
 
     Args:
         pred_path (Path): JSON lines of ``token`` and ``answer``, the model's
             text; what cannot be parsed is wrong.
-        truth_path (Path): JSON lines of ``token``, ``speed`` and
-            ``direction``, words of the vocabulary.
+        gt_path (Path): JSON lines of ``token``, ``speed`` and ``direction``,
+            words of the vocabulary.
         presets (Sequence[str]): ``occvla``.
 
     Raises:
         ResultFileError: The files cannot be compared in full.
     """
     chosen = choose(presets, PRESETS, list(PRESETS))
-    pair = TextPair(pred_path, truth_path, ('token',))
     table = np.zeros(TABLE_SHAPE, dtype=np.int64)
-    for said, true in pair:
-        words = []
-        for field, known in (('speed', SPEEDS), ('direction', DIRECTIONS)):
-            word = text_of(truth_path, true, field)
-            if word not in known:
-                raise ResultFileError(
-                    truth_path,
-                    f'is {word!r} on line {true.number}, expected one of '
-                    f'{known}',
-                    field,
-                    name_of(true),
-                )
-            words.append(word)
+    for pred, gt in TextPair(pred_path, gt_path, ('token',)):
+        label = MetaAction(
+            read_field(gt, 'speed', known=SPEEDS),
+            read_field(gt, 'direction', known=DIRECTIONS),
+        )
+        answer = parse_meta_action(read_field(pred, 'answer'))
         table += meta_action_table(
-            meta_action_indices([parse_meta_action(pair.answer(said))]),
-            meta_action_indices([MetaAction(*words)]),
+            meta_action_indices([answer]), meta_action_indices([label])
         )
     return Evaluation(
         TASK,
         {name: meta_action_scores(table) for name in chosen},
         {
-            name: {
-                'source': PRESETS[name],
-                'published': ['speed', 'direction', 'mean', 'joint'],
-            }
+            name: {'source': PRESETS[name], 'published': PUBLISHED}
             for name in chosen
         },
     )

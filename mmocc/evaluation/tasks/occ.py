@@ -1,4 +1,4 @@
-"""``occ``: Occ3D's mIoU and the geometric IoU of npz files."""
+"""Task ``occ``: Occ3D's mIoU and the geometric IoU of npz files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmocc.evaluation.files import FrameSource, NpzFile, ResultFileError
+from mmocc.evaluation.files import FrameSource, ResultFileError
 from mmocc.evaluation.functional.occ import (
     NUM_CLASSES,
     AbsentRule,
@@ -21,7 +21,7 @@ TASK = 'occ'
 
 
 class OccPreset(NamedTuple):
-    """Which voxels count, and what absent classes score.
+    """A published way to count voxels and to score absent classes.
 
     Attributes:
         mask (str): ``camera``, ``lidar`` or ``none``.
@@ -44,13 +44,13 @@ PRESETS = {
 
 
 def evaluate(
-    pred_path: Path, truth_path: Path, presets: Sequence[str] = ()
+    pred_path: Path, gt_path: Path, presets: Sequence[str] = ()
 ) -> Evaluation:
-    """Score occupancy.
+    """Score the occupancy of single frames.
 
     Args:
         pred_path (Path): npz with ``semantics`` (N, X, Y, Z).
-        truth_path (Path): npz with ``semantics`` and the masks that the
+        gt_path (Path): npz with ``semantics`` and the masks that the
             presets ask for.
         presets (Sequence[str]): Out of ``PRESETS``, or ``all``. Defaults to
             ``all_voxels``, and ``occ3d`` where there is a camera mask.
@@ -58,64 +58,52 @@ def evaluate(
     Raises:
         ResultFileError: The files cannot be compared in full.
     """
-    with NpzFile(pred_path) as pred, NpzFile(truth_path) as truth:
+    with GridPair(pred_path, gt_path, dims=3) as pair:
         default = ['all_voxels']
-        if 'mask_camera' in truth:
+        if 'mask_camera' in pair.gt:
             default.insert(0, 'occ3d')
         chosen = choose(presets, PRESETS, default)
         masks = {PRESETS[name].mask for name in chosen}
-        pair = GridPair(pred, truth, dims=3)
         sources = {
-            mask: _mask_source(truth, mask, pair)
-            for mask in masks
-            if mask != 'none'
+            mask: _mask_source(pair, mask) for mask in masks if mask != 'none'
         }
         totals = {
             mask: np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
             for mask in masks
         }
-        for place, said, true in pair:
+        for place, pred, gt in pair:
             for mask, total in totals.items():
                 kept = sources[mask][place] if mask in sources else None
                 with pair.naming(place):
-                    total += occ_histogram(said, true, kept)
-        pred.finish()
-        truth.finish()
-        frames = len(pair)
+                    total += occ_histogram(pred, gt, kept)
     results, about = {}, {}
     for name in chosen:
         preset = PRESETS[name]
         histogram = totals[preset.mask]
         results[name] = occ_scores(histogram, preset.absent) | {
-            'frames': frames,
+            'frames': len(pair),
             'voxels': int(histogram.sum()),
         }
         about[name] = preset._asdict()
     return Evaluation(TASK, results, about)
 
 
-def _mask_source(
-    truth: NpzFile, mask: MaskName, pair: GridPair
-) -> FrameSource:
-    """The frames of a mask; of the shape of the grids."""
-    name = f'mask_{mask}'
-    if name not in truth:
+def _mask_source(pair: GridPair, mask: MaskName) -> FrameSource:
+    """Return the frames of a mask, which has the shape of the grids."""
+    name, path = f'mask_{mask}', pair.gt.path
+    if name not in pair.gt:
         raise ResultFileError(
-            truth.path,
+            path,
             f'is missing; add it, or choose presets that do not use the '
             f'{mask} mask',
             name,
         )
-    source = truth.frames(name)
-    if (len(source), *source.shape) != (len(pair), *pair.shape):
+    source = pair.gt.frames(name)
+    shape, expected = (len(source), *source.shape), (len(pair), *pair.shape)
+    if shape != expected:
         raise ResultFileError(
-            truth.path,
-            f'has shape {(len(source), *source.shape)}, expected '
-            f'{(len(pair), *pair.shape)}',
-            name,
+            path, f'has shape {shape}, expected {expected}', name
         )
     if source.dtype.kind not in 'bu':
-        raise ResultFileError(
-            truth.path, f'is {source.dtype}, expected bool', name
-        )
+        raise ResultFileError(path, f'is {source.dtype}, expected bool', name)
     return source

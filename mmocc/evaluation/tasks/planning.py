@@ -1,4 +1,4 @@
-"""``planning``: open-loop plans in npz files, under any presets."""
+"""Task ``planning``: open-loop plans in npz files, under any presets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ TASK = 'planning'
 
 
 def evaluate(
-    pred_path: Path, truth_path: Path, presets: Sequence[str] = ()
+    pred_path: Path, gt_path: Path, presets: Sequence[str] = ()
 ) -> Evaluation:
-    """Score plans; all read-outs of every preset, whole and in subsets.
+    """Score plans: all read-outs of every preset, whole split and subsets.
 
     Args:
         pred_path (Path): Written by
             :func:`mmocc.evaluation.files.write_plans`.
-        truth_path (Path): Written by
+        gt_path (Path): Written by
             :func:`mmocc.evaluation.files.write_plan_truth`.
         presets (Sequence[str]): Out of ``PRESETS``, or ``all``. Defaults to
             ``l2``, which needs no agents.
@@ -38,8 +38,8 @@ def evaluate(
             preset needs.
     """
     chosen = choose(presets, PRESETS, ['l2'])
-    with NpzFile(pred_path) as pred, NpzFile(truth_path) as truth:
-        plans = PlanFiles(pred, truth)
+    with NpzFile(pred_path) as pred, NpzFile(gt_path) as gt:
+        plans = PlanFiles(pred, gt)
     totals = {
         name: PlanTallies(dict.fromkeys(SUBSETS, PlanTally()))
         for name in chosen
@@ -50,7 +50,7 @@ def evaluate(
                 totals[name] = totals[name] + tally_plan(sample, PRESETS[name])
             except ValueError as error:
                 raise ResultFileError(
-                    pred_path if sample.plan is None else truth_path,
+                    pred_path if sample.plan is None else gt_path,
                     f'preset {name!r}: {error}',
                     sample=token,
                 ) from error
@@ -71,7 +71,7 @@ def evaluate(
 
 
 def _notes(plans: PlanFiles, chosen: Sequence[str]) -> list[str]:
-    """What to know when reading the figures."""
+    """Return what a reader must know beside the figures."""
     notes = [
         f'ego status given to the planner: {plans.about["ego_status"]}; '
         f'navigation command: {plans.about["command"]}'

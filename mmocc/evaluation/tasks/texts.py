@@ -1,91 +1,134 @@
-"""Two files of JSON lines, record by record."""
+"""Read two files of JSON lines record by record."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from mmocc.evaluation.files import (
-    Line,
-    ResultFileError,
-    match_keys,
-    name_of,
-    read_lines,
-    text_of,
-)
+from mmocc.evaluation.files import ResultFileError, match_keys
 from mmocc.evaluation.files.errors import shorten
+from mmocc.utils.json_files import JsonLine, read_json_lines
+
+
+def field_error(line: JsonLine, field: str, problem: str) -> ResultFileError:
+    """Return the error of a record's field: file, field, token and line."""
+    return ResultFileError(
+        line.path,
+        f'line {line.number}: {problem}',
+        field,
+        line.values.get('token') or None,
+    )
+
+
+def read_field(
+    line: JsonLine,
+    field: str,
+    kinds: type | tuple[type, ...] = str,
+    expected: str = 'a string',
+    known: Collection | None = None,
+) -> Any:
+    """Return a field of a record and check it.
+
+    Args:
+        line (JsonLine): The record.
+        field (str): Its key.
+        kinds (type | tuple[type]): Types that the value may have. Defaults
+            to str.
+        expected (str): Those types in words. Defaults to 'a string'.
+        known (Collection, optional): Values that the field may have.
+
+    Raises:
+        ResultFileError: The field is missing, or holds something else.
+    """
+    if field not in line.values:
+        raise field_error(
+            line,
+            field,
+            f'is missing, the record has {sorted(line.values)}',
+        )
+    value = line.values[field]
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise field_error(line, field, f'is {value!r}, expected {expected}')
+    if known is not None and value not in known:
+        raise field_error(
+            line, field, f'is {value!r}, expected one of {known}'
+        )
+    return value
 
 
 class TextPair:
-    """Predicted and true records with the same keys.
+    """Predicted and ground-truth records with the same keys.
+
+    Iterating yields (prediction, ground truth) in the order of the ground
+    truth.
 
     Args:
-        pred_path (Path): The predictions.
-        truth_path (Path): The ground truth.
+        pred_path (Path): File of the predictions.
+        gt_path (Path): File of the ground truth.
         keys (Sequence[str]): Fields that together tell records apart; where
-            records have an ``id`` of their own, that and ``token`` do.
+            all records have an ``id``, that and ``token`` do.
 
     Raises:
-        ResultFileError: A field is missing, records are there twice, or one
-            side lacks some.
+        JsonFileError: A file cannot be read.
+        ResultFileError: A file has no record, a key is missing, records
+            occur twice, or one side lacks some.
     """
 
     def __init__(
-        self, pred_path: Path, truth_path: Path, keys: Sequence[str]
+        self, pred_path: Path, gt_path: Path, keys: Sequence[str]
     ) -> None:
-        self.pred_path, self.truth_path = pred_path, truth_path
-        pred, truth = read_lines(pred_path), read_lines(truth_path)
-        if all('id' in line.values for line in (*pred, *truth)):
+        sides = [read_json_lines(path) for path in (pred_path, gt_path)]
+        if all('id' in line.values for lines in sides for line in lines):
             keys = ('token', 'id')
-        said = _keys(pred_path, pred, keys)
-        true = _keys(truth_path, truth, keys)
-        places = match_keys(
-            said, true, pred_path, truth_path, f'records ({", ".join(keys)})'
+        pred_keys, gt_keys = (
+            _read_keys(path, lines, keys)
+            for path, lines in zip((pred_path, gt_path), sides, strict=True)
         )
+        places = match_keys(
+            pred_keys,
+            gt_keys,
+            pred_path,
+            gt_path,
+            f'records ({", ".join(keys)})',
+        )
+        preds, gts = sides
         self._records = [
-            (pred[place], line)
-            for place, line in zip(places, truth, strict=True)
+            (preds[place], gt) for place, gt in zip(places, gts, strict=True)
         ]
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def __iter__(self) -> Iterator[tuple[Line, Line]]:
-        """(prediction, truth), in the order of the ground truth."""
+    def __iter__(self) -> Iterator[tuple[JsonLine, JsonLine]]:
         return iter(self._records)
 
-    def answer(self, said: Line) -> str:
-        """The predicted text; "" is an answer, nothing is not."""
-        return text_of(self.pred_path, said, 'answer')
 
-    @contextmanager
-    def naming(self, true: Line, field: str) -> Iterator[None]:
-        """Say which record of the ground truth an error is about."""
-        try:
-            yield
-        except (TypeError, ValueError) as error:
-            raise ResultFileError(
-                self.truth_path,
-                f'line {true.number}: {error}',
-                field,
-                name_of(true),
-            ) from error
+@contextmanager
+def naming(line: JsonLine, field: str) -> Iterator[None]:
+    """Add file, field and record to a TypeError or ValueError."""
+    try:
+        yield
+    except ResultFileError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise field_error(line, field, str(error)) from error
 
 
-def _keys(
-    path: Path, lines: Sequence[Line], names: Sequence[str]
+def _read_keys(
+    path: Path, lines: Sequence[JsonLine], names: Sequence[str]
 ) -> list[Hashable]:
-    """What tells the records of a file apart."""
+    """Return what tells each record of a file apart."""
+    if not lines:
+        raise ResultFileError(path, 'has no record')
     keys = []
     for line in lines:
         for name in names:
             value = line.values.get(name)
             if not isinstance(value, str | int) or value == '':
-                raise ResultFileError(
-                    path,
-                    f'is {value!r} on line {line.number}, expected a string '
-                    'that is not empty',
+                raise field_error(
+                    line,
                     name,
-                    name_of(line),
+                    f'is {value!r}, expected a string that is not empty',
                 )
         keys.append(tuple(line.values[name] for name in names))
     seen: set[Hashable] = set()
@@ -98,10 +141,3 @@ def _keys(
             'records an "id" in both files if they are not the same',
         )
     return keys
-
-
-def stated(lines: Sequence[Line], field: str) -> list[str]:
-    """The different values of an optional field, in order."""
-    return sorted(
-        {str(line.values.get(field, 'not stated')) for line in lines}
-    )

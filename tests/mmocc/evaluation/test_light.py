@@ -9,12 +9,12 @@ import pytest
 
 from mmocc.evaluation.files import (
     GridFileWriter,
-    write_lines,
     write_plan_truth,
     write_plans,
 )
 from mmocc.evaluation.functional import Agents, MapLines, PlanSample
 from mmocc.evaluation.tasks import TASKS
+from mmocc.utils.json_files import write_json_lines
 
 PRESETS = {'caption': 'raw', 'counterfactual': 'keywords'}
 TOKENS = ['frame-a', 'frame-b', 'frame-c']
@@ -126,12 +126,12 @@ def write_texts(folder):
         ('counterfactual', futures, causes),
     ):
         for side, records in (('pred', pred), ('gt', gt)):
-            write_lines(
-                folder / f'{task}.{side}',
+            write_json_lines(
                 [
                     {'token': token} | record
                     for token, record in zip(TOKENS, records, strict=True)
                 ],
+                folder / f'{task}.{side}',
             )
 
 

@@ -1,5 +1,7 @@
 """Plans and their ground truth, through files and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,27 @@ def test_samples_survive_the_files_and_are_joined_by_token(paths):
         'frame': 'ego',
         'headings': 'in both files',
     }
+
+
+def test_arrays_that_are_stored_column_by_column_are_read(paths):
+    made = samples()
+    turned = [
+        replace(
+            sample,
+            truth=np.asfortranarray(sample.truth),
+            agents=replace(
+                sample.agents, size=np.asfortranarray(sample.agents.size)
+            ),
+        )
+        for sample in made
+    ]
+    write(paths, turned)
+    with np.load(paths[1]) as arrays:
+        assert all(values.flags.c_contiguous for values in arrays.values())
+        columns = {k: np.asfortranarray(v) for k, v in arrays.items()}
+    assert all(map(same, read(paths), made))
+    np.savez(paths[1], **columns)
+    assert all(map(same, read(paths), made))
 
 
 def test_what_is_not_stated_is_called_so(paths):

@@ -6,9 +6,10 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
 
-from mmocc.evaluation.files import NpzFile, PlanFiles, read_lines
+from mmocc.evaluation.files import NpzFile, PlanFiles
 from mmocc.evaluation.metrics import PredictionFiles
 from mmocc.structures import OccDataSample
+from mmocc.utils.json_files import read_json_lines
 
 
 def make_sample(token, with_plan=True):
@@ -57,7 +58,7 @@ def test_files_hold_the_frames(tmp_path):
         (sample,) = PlanFiles(pred, truth)
     assert sample.mask.tolist() == [True] * 4 + [False] * 2
     np.testing.assert_allclose(sample.plan - sample.truth, [[0, 1]] * 6)
-    frames = [line.values for line in read_lines(out / 'frames.jsonl')]
+    frames = [line.values for line in read_json_lines(out / 'frames.jsonl')]
     assert frames[1] == {
         'token': 'b',
         'scene_name': 'scene-0103',

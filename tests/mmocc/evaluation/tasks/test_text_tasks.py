@@ -2,13 +2,14 @@
 
 import pytest
 
-from mmocc.evaluation.files import ResultFileError, write_lines
+from mmocc.evaluation.files import ResultFileError
 from mmocc.evaluation.functional import (
     CaptionPair,
     MissingScorerError,
     caption_scores,
 )
 from mmocc.evaluation.tasks import TASKS, caption
+from mmocc.utils.json_files import write_json_lines
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def paths(tmp_path):
 
 
 def run(task, paths, pred, truth, presets=()):
-    write_lines(paths[0], pred)
-    write_lines(paths[1], truth)
+    write_json_lines(pred, paths[0])
+    write_json_lines(truth, paths[1])
     return TASKS[task].evaluate(*paths, presets)
 
 
@@ -86,9 +87,13 @@ GOOD = [ask(r['token'], r['question'], 'yes') for r in QA_TRUTH]
         (
             [{'token': 'a', 'question': 'Any cars?'}, *GOOD[1:]],
             QA_TRUTH,
-            '"answer", sample a: is missing on line 1',
+            '"answer", sample a: line 1: is missing',
         ),
-        ([{'question': 'Any?'}], QA_TRUTH, '"token", sample line 1: is None'),
+        (
+            [{'question': 'Any?'}],
+            QA_TRUTH,
+            '"token": line 1: is None',
+        ),
         (
             GOOD,
             [QA_TRUTH[0] | {'template_type': 'colour'}, *QA_TRUTH[1:]],
@@ -97,12 +102,12 @@ GOOD = [ask(r['token'], r['question'], 'yes') for r in QA_TRUTH]
         (
             GOOD,
             [QA_TRUTH[0] | {'num_hop': 7}, *QA_TRUTH[1:]],
-            '"num_hop", sample a: is 7',
+            '"num_hop", sample a: line 1: is 7',
         ),
         (
             GOOD,
             [QA_TRUTH[0] | {'answer': None}, *QA_TRUTH[1:]],
-            'truth.jsonl, field "answer", sample a: is None',
+            'truth.jsonl, field "answer", sample a: line 1: is None',
         ),
     ],
 )
@@ -233,6 +238,7 @@ def test_words_outside_the_vocabulary_are_named(paths):
     pred = [{'token': t, 'answer': ''} for t in 'ab']
     truth = [META[0] | {'direction': 'U-Turn'}, META[1]]
     with pytest.raises(
-        ResultFileError, match=r'field "direction", sample a: is .U-Turn'
+        ResultFileError,
+        match=r'field "direction", sample a: line 1: is .U-Turn',
     ):
         run('meta', paths, pred, truth)
