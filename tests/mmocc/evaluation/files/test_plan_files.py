@@ -117,7 +117,7 @@ def test_arrays_that_are_stored_column_by_column_are_read(paths):
     write(paths, turned)
     with np.load(paths[1]) as arrays:
         assert all(values.flags.c_contiguous for values in arrays.values())
-        columns = {k: np.asfortranarray(v) for k, v in arrays.items()}
+        columns = {k: np.array(v, order='F') for k, v in arrays.items()}
     assert all(map(same, read(paths), made))
     np.savez(paths[1], **columns)
     assert all(map(same, read(paths), made))
