@@ -25,6 +25,7 @@ CONFIGS = sorted(
 )
 TINY = [path for path in CONFIGS if '_tiny_' in path.name]
 ABLATIONS = [path for path in CONFIGS if 'ablations' in path.parts]
+CROSSINGS = [path for path in CONFIGS if 'crossings' in path.parts]
 
 
 def load(path):
@@ -54,7 +55,7 @@ def _offline(node):
 
 
 def test_there_are_configs():
-    assert len(TINY) >= 4 and len(ABLATIONS) >= 8
+    assert len(TINY) >= 4 and len(ABLATIONS) >= 8 and len(CROSSINGS) == 4
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)
@@ -127,4 +128,8 @@ def test_tiny_config_trains_two_steps(path, tiny_data, anchors_file, tmp_path):
         if name in before and not torch.equal(value, before[name])
     ]
     assert moved
+    if cfg.model.get('planner'):
+        assert any(name.startswith('planner.') for name in moved)
+        scores = runner.message_hub.log_scalars
+        assert any(key.startswith('val/plan') for key in scores)
     assert list(tmp_path.glob('epoch_1.pth'))

@@ -12,6 +12,7 @@ from mmengine.structures import BaseDataElement
 
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, OccDataSample
+from mmocc.structures.scene_features import SceneFeatures
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r'^```python\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -85,23 +86,35 @@ def frame(speed, known):
 
 
 def test_a_planner_is_a_class_and_a_config(tmp_path):
-    ((config,), (code,)) = blocks('A planner')
+    (configs, (code,)) = blocks('A planner')
     names = {}
     try:
         exec(code, names)
-        model = build(load(config, tmp_path))
+        for config in configs:
+            cfg = load(config, tmp_path)
+            model = build(cfg)
+            assert type(model.planner) is names['SteadyPlanner']
+        assert {type(model).__name__, 'OccVLA'} == {'SparseOccVLA', 'OccVLA'}
         planner = model.planner
-        assert type(planner) is names['SteadyPlanner']
         frames = [frame(4.0, 6), frame(2.0, 3)]
-        (plan, _) = planner.predict(None, None, None, frames)
+        status = torch.stack([sample.gt_ego.status for sample in frames])
+        scene = SceneFeatures(ego_status=status)
+        (plan, _) = planner.predict(scene, frames)
         assert plan.trajs.shape == (1, 6, 2)
         assert plan.trajs[0, -1].tolist() == [12.0, 0.0]
-        loss = planner.loss(None, None, None, frames)['loss_plan']
+        loss = planner.loss(scene, frames)['loss_plan']
         loss.backward()
         assert loss.item() == 0.0
         assert torch.isfinite(planner.factor.grad)
     finally:
         MODELS.module_dict.pop('SteadyPlanner', None)
+
+
+def test_parts_of_the_anchor_planner_are_those_of_the_page():
+    text = (ROOT / 'docs/extending.md').read_text()
+    table = text.split('| key | what | types |')[1].split('\n\n')[0]
+    named = set(re.findall(r'`([A-Z]\w+)`', table))
+    assert len(named) == 17 and named <= set(MODELS.module_dict)
 
 
 def test_a_data_set_is_a_converter(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,10 @@ A meta-action is a pair (speed, direction). Text spells a pair as
 
 import re
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SPEEDS = ('Maintain speed', 'Accelerate', 'Decelerate')
 DIRECTIONS = (
@@ -67,3 +70,16 @@ def parse_meta_action(text: str) -> MetaAction | None:
         return None
     speed, direction = found[-1]
     return MetaAction(_SPELLING[speed.lower()], _SPELLING[direction.lower()])
+
+
+def meta_action_marginals(scores: 'Tensor') -> 'tuple[Tensor, Tensor]':
+    """Sum probabilities of pairs to those of speeds and of directions.
+
+    Args:
+        scores (Tensor): (..., 18) in the order of ``META_ACTIONS``.
+
+    Returns:
+        tuple[Tensor, Tensor]: (..., 3) of speeds and (..., 6) of directions.
+    """
+    pairs = scores.unflatten(-1, (len(SPEEDS), len(DIRECTIONS)))
+    return pairs.sum(dim=-1), pairs.sum(dim=-2)

@@ -1,4 +1,4 @@
-"""What passes between the parts of SparseOccVLA.
+"""Sparse occupancy features: queries, their points and classes.
 
 B frames of a batch, Q queries, R points a query, K classes without free
 space, D the width of a query. All positions are metres in the ego frame of
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PointSet:
-    """Semantic points, as one layer of the encoder sees the world.
+    """Semantic points that one layer of the encoder predicts.
 
     Attributes:
         points (Tensor): (B, Q, R, 3) metres.
@@ -26,7 +26,7 @@ class PointSet:
 
 
 class VoxelLogits(NamedTuple):
-    """What a refiner says of the V voxels with points.
+    """Class logits of the V voxels with points, from a refiner.
 
     Attributes:
         indices (Tensor): (V, 4) int64 batch, x, y, z.
@@ -39,7 +39,7 @@ class VoxelLogits(NamedTuple):
 
 @dataclass(frozen=True)
 class SparseOccFeatures:
-    """What the encoder hands to the bridge, the forecaster and the planner.
+    """Occupancy queries of the encoder and the points they stand for.
 
     Attributes:
         features (Tensor): (B, Q, D) of the last layer.
@@ -59,20 +59,3 @@ class SparseOccFeatures:
     layers: list[PointSet]
     initial_points: Tensor
     voxels: dict[str, VoxelLogits] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PlannerOutput:
-    """What the planner says of a batch.
-
-    A anchors, T steps of 0.5 s.
-
-    Attributes:
-        trajectory (Tensor): (B, T, 2) chosen, x forward and y left.
-        scores (Tensor): (B, A) logits of the anchors.
-        chosen (Tensor): (B,) int64 index of the chosen anchor.
-    """
-
-    trajectory: Tensor
-    scores: Tensor
-    chosen: Tensor

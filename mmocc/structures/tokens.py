@@ -1,4 +1,4 @@
-"""What modules of a model hand each other.
+"""Padded texts, and hidden states that bridges return.
 
 B frames, V cameras, N texts a frame, L tokens a text, Q occupancy queries, D
 the width of the language model.
@@ -57,6 +57,12 @@ class TextBatch(NamedTuple):
         return cls(
             padded_ids.to(device), padded_labels.to(device), valid.to(device)
         )
+
+    @classmethod
+    def one_each(cls, texts: Sequence[Tensor]) -> 'TextBatch':
+        """Make a batch of one text (L_i,) for each frame, on its device."""
+        nested = [[text.cpu()] for text in texts]
+        return cls.pad(nested, nested, texts[0].device)
 
 
 class BridgeOutput(NamedTuple):

@@ -69,10 +69,12 @@ def parse_args() -> argparse.Namespace:
 def prepare(args: argparse.Namespace) -> Config:
     """The config, made ready for this data root and these weights."""
     cfg = load_config(args.config, args.cfg_options)
-    if not (cfg.model.get('planner') and cfg.model.get('forecaster')):
+    planner = cfg.model.get('planner') or {}
+    if not ('anchors' in planner and cfg.model.get('forecaster')):
         raise ConfigError(
-            f'{args.config} has no planner or no forecaster; give the config '
-            'of the last stage'
+            f'{args.config} has no planner or no forecaster of the kind that '
+            'is diagnosed (AnchorDiffusionPlanner, OccForecaster); give the '
+            'config of the last stage'
         )
     cfg.model.planner.anchors.file = None  # the weights hold them
     if args.data_root is not None:

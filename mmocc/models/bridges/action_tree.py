@@ -11,12 +11,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mmocc.structures import DIRECTIONS, META_ACTIONS, SPEEDS
+from mmocc.structures import META_ACTIONS
 from mmocc.structures.meta_action import ACTION_MARKER
 
 
 class ActionTree:
-    """What a language model may say behind the action's marker.
+    """Token phrases of the meta-actions and their joint probabilities.
 
     Args:
         encode (Callable): Text to token ids, without special tokens.
@@ -38,7 +38,7 @@ class ActionTree:
         )
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Read the tree.
+        """Turn logits at the nodes of the tree into 18 probabilities.
 
         Args:
             logits (Tensor): (B, 18, P, n) of ``vocabulary``, before each
@@ -65,11 +65,11 @@ class ActionTree:
 
 
 def _behind_marker(encode: Callable[[str], list[int]], action: str) -> list:
-    """Tokens of an action in a text.
+    """Return the tokens of an action as they follow the marker in a text.
 
-    Not those of the action alone: tokenizers such as LLaMA's put a space in
-    front of whatever they are given, hence two in front of a word that has
-    one already.
+    They are not those of the action alone: tokenizers such as LLaMA's put a
+    space in front of whatever they are given, hence two in front of a word
+    that has one already.
     """
     marker, text = encode(ACTION_MARKER), encode(f'{ACTION_MARKER} {action}')
     if text[: len(marker)] != marker:
@@ -80,9 +80,3 @@ def _behind_marker(encode: Callable[[str], list[int]], action: str) -> list:
             'merge words'
         )
     return text[len(marker) :]
-
-
-def marginals(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Of pairs (..., 18) those of speeds (..., 3) and directions (..., 6)."""
-    pairs = scores.unflatten(-1, (len(SPEEDS), len(DIRECTIONS)))
-    return pairs.sum(dim=-1), pairs.sum(dim=-2)

@@ -18,16 +18,16 @@ def greedy_decode(
     eos_token_id: int,
     max_new_tokens: int,
 ) -> list[list[list[int]]]:
-    """Append the most likely token until every text has ended.
+    """Generate by appending the most likely token until every text ends.
 
     Args:
-        bridge (VLOBridge | SparseQueryBridge): Reads on from a memory.
+        bridge (VLOBridge | SparseQueryBridge): Continues from a memory.
         memory (PrefixMemory | PackedSequence): The frame's visual part, from
             ``bridge.remember``; is extended by prompts and answers.
         prompts (Tensor): (B, N, L) int64, padded on the right.
         valid (Tensor): (B, N, L) bool. Rows without a valid token stay empty.
         eos_token_id (int): Ends a text, and is not returned.
-        max_new_tokens (int): Stop here at the latest.
+        max_new_tokens (int): Longest answer in tokens.
 
     Returns:
         list[list[list[int]]]: New token ids for each frame and text.

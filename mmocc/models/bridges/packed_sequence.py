@@ -17,7 +17,7 @@ PREFIX = -1
 
 @dataclasses.dataclass
 class PackedSequence:
-    """What a packed sequence holds so far, and what a model remembers of it.
+    """Tokens of a packed sequence so far, with the model's cache of them.
 
     Attributes:
         num_prefix (int): Tokens of the prefix, which come first.
@@ -38,7 +38,7 @@ class PackedSequence:
 
     @classmethod
     def of_prefix(cls, prefix: Tensor, cache: Any) -> 'PackedSequence':
-        """A sequence of nothing but the embeddings (B, P, D)."""
+        """Start a sequence from the embeddings (B, P, D) of the prefix."""
         shape = prefix.shape[:2]
         return cls(
             num_prefix=shape[1],
@@ -48,7 +48,7 @@ class PackedSequence:
         )
 
     def without_text(self) -> 'PackedSequence':
-        """The same prefix, for texts that start anew."""
+        """Return the same prefix, for texts that start anew."""
         return PackedSequence(
             num_prefix=self.num_prefix,
             segments=self.segments[: self.num_prefix],
@@ -57,7 +57,7 @@ class PackedSequence:
         )
 
     def append(self, valid: Tensor, first: int = 0) -> Tensor:
-        """Put texts behind everything else.
+        """Append texts to the sequence.
 
         Args:
             valid (Tensor): (B, N, L) bool, False on padding.
@@ -76,8 +76,8 @@ class PackedSequence:
         ahead = (valid.cumsum(dim=-1) - 1).clamp(min=0)
         return self.num_prefix + ahead.flatten(1)
 
-    def proceed(self, valid: Tensor) -> Tensor:
-        """Continue the texts, or start them, by some tokens each.
+    def extend_texts(self, valid: Tensor) -> Tensor:
+        """Append tokens to each text, or start the texts.
 
         Args:
             valid (Tensor): (B, N, L) bool, with the N of earlier calls.
@@ -92,10 +92,10 @@ class PackedSequence:
         return self.append(valid) + behind
 
     def visible(self, num_new: int, bidirectional: bool) -> Tensor:
-        """Which tokens the last ``num_new`` see.
+        """Build the attention mask of the last ``num_new`` tokens.
 
         Args:
-            num_new (int): L.
+            num_new (int): Number L of new tokens.
             bidirectional (bool): Whether tokens of the prefix see later ones
                 of the prefix too.
 

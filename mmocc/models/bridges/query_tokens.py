@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmocc.models.layers.sine_code import octave_phases
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE
 from mmocc.structures.sparse_occ import SparseOccFeatures
 
@@ -14,7 +15,7 @@ GLOBAL_INITS = ('learned', 'max_pool')
 
 
 class QueryTokens(BaseModule):
-    """Every occupancy query as one token, and a few tokens for the whole.
+    """Turn each occupancy query into a token, and add a few global tokens.
 
     A query's feature meets a sine and cosine code of where its points are and
     how far they spread, at wavelengths that halve from twice the range (the
@@ -30,7 +31,7 @@ class QueryTokens(BaseModule):
             which adds the maximum of as many equal shares of the queries, as
             HERMES (Zhou et al., ICCV 2025) starts its world queries.
         num_octaves (int): Wavelengths of the position code.
-        num_heads (int): Of the cross-attention.
+        num_heads (int): Heads of the cross-attention.
         point_cloud_range (Sequence[float]): Metres; the unit of the code.
     """
 
@@ -52,12 +53,11 @@ class QueryTokens(BaseModule):
             )
         self.global_init = global_init
         limits = torch.tensor(point_cloud_range)
-        waves = torch.pi * 2.0 ** torch.arange(num_octaves)
         self.register_buffer('minimum', limits[:3], persistent=False)
         self.register_buffer(
             'extent', limits[3:] - limits[:3], persistent=False
         )
-        self.register_buffer('waves', waves, persistent=False)
+        self.num_octaves = num_octaves
         # Centre and spread, three axes each, sine and cosine.
         self.position = nn.Linear(2 * 3 * 2 * num_octaves, embed_dims)
         self.mix = nn.Sequential(
@@ -78,7 +78,7 @@ class QueryTokens(BaseModule):
         )
 
     def forward(self, scene: SparseOccFeatures) -> tuple[Tensor, Tensor]:
-        """Make tokens.
+        """Turn occupancy queries into tokens of the language model.
 
         Args:
             scene (SparseOccFeatures): Q queries of each frame.
@@ -98,7 +98,7 @@ class QueryTokens(BaseModule):
         return self.project(coded), self.global_project(content + gathered)
 
     def _code(self, scene: SparseOccFeatures) -> Tensor:
-        """Where the queries are, (B, Q, C)."""
+        """Encode centre and spread of the queries, (B, Q, C)."""
         place = torch.cat(
             [
                 (scene.centres.detach() - self.minimum) / self.extent,
@@ -106,5 +106,5 @@ class QueryTokens(BaseModule):
             ],
             dim=-1,
         )
-        phases = (place[..., None] * self.waves).flatten(-2)
+        phases = octave_phases(place, self.num_octaves).flatten(-2)
         return self.position(torch.cat([phases.sin(), phases.cos()], dim=-1))

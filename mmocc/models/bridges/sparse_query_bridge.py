@@ -23,6 +23,8 @@ from mmocc.models.bridges.query_tokens import QueryTokens
 from mmocc.models.bridges.text_loss import next_token_loss
 from mmocc.registry import MODELS
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE
+from mmocc.structures.part_checks import require_part
+from mmocc.structures.protocols import CausalLanguageModel
 from mmocc.structures.sparse_occ import SparseOccFeatures
 from mmocc.structures.tokens import SparseBridgeOutput, TextBatch
 
@@ -52,10 +54,18 @@ class SparseQueryBridge(BaseModule):
             or ``bidirectional``, where every visual token sees every other.
             Defaults to 'causal'.
         num_octaves (int): Wavelengths of the position code. Defaults to 6.
-        num_heads (int): Of the global queries' cross-attention. Defaults to 8.
+        num_heads (int): Heads of the global queries' cross-attention.
+            Defaults to 8.
         point_cloud_range (Sequence[float]): Metres; the unit of the position
             code. Defaults to Occ3D's.
+        init_cfg (dict, optional): mmengine's initialisation config.
+
+    Raises:
+        ValueError: If the model has no key-value cache, or
+            ``prefix_attention`` is unknown.
     """
+
+    vlm: CausalLanguageModel
 
     def __init__(
         self,
@@ -67,8 +77,10 @@ class SparseQueryBridge(BaseModule):
         num_octaves: int = 6,
         num_heads: int = 8,
         point_cloud_range: Sequence[float] = POINT_CLOUD_RANGE,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
+        require_part(vlm, CausalLanguageModel, 'model.bridge.vlm')
         if prefix_attention not in PREFIX_ATTENTIONS:
             raise ValueError(
                 f'bridge.prefix_attention is {prefix_attention!r}, expected '
@@ -93,7 +105,7 @@ class SparseQueryBridge(BaseModule):
         text: TextBatch | None = None,
         prompt: Tensor | None = None,
     ) -> SparseBridgeOutput:
-        """One pass over everything, as in training.
+        """Run visual tokens, texts and the prompt in one pass.
 
         Args:
             scene (SparseOccFeatures): Q queries of each frame.
@@ -139,8 +151,43 @@ class SparseQueryBridge(BaseModule):
             Tensor: Hidden states of the new tokens, (B, N, L, D).
         """
         embeds = self.vlm.embed_text(input_ids).flatten(1, 2)
-        hidden = self._attend(embeds, memory.proceed(valid), memory)
+        hidden = self._attend(embeds, memory.extend_texts(valid), memory)
         return hidden.unflatten(1, input_ids.shape[1:])
+
+    def read_phrases(
+        self,
+        memory: PackedSequence,
+        contexts: list[Tensor],
+        phrases: list[Tensor],
+    ) -> Tensor:
+        """Read K phrases behind the context of each frame.
+
+        Context and phrase together are one text; K texts share a pass.
+
+        Args:
+            memory (PackedSequence): From :meth:`remember`; is not changed.
+            contexts (list[Tensor]): The text of each frame, (L_i,) int64.
+            phrases (list[Tensor]): K times (P_i,) int64.
+
+        Returns:
+            Tensor: Hidden state before each token of each phrase,
+            (B, K, P, D); what stands before padding is not to be read.
+        """
+        device = contexts[0].device
+        texts = [
+            [torch.cat([context.cpu(), phrase]) for phrase in phrases]
+            for context in contexts
+        ]
+        text = TextBatch.pad(texts, texts, device)
+        hidden = self.read(
+            memory.without_text(), text.input_ids, text.valid
+        )  # (B, K, L, D)
+        # Places of the tokens before a phrase's; ends repeat as padding.
+        steps = torch.arange(max(len(phrase) for phrase in phrases))
+        places = torch.stack([len(c) - 1 + steps for c in contexts])
+        places = places.clamp(max=hidden.shape[2] - 1).to(device)  # (B, P)
+        frame = torch.arange(len(contexts), device=device)[:, None]
+        return hidden[frame, :, places].transpose(1, 2)
 
     def text_loss(self, hidden: Tensor, text: TextBatch) -> Tensor:
         """Next-token cross-entropy of the answers.
@@ -158,7 +205,7 @@ class SparseQueryBridge(BaseModule):
         text: TextBatch | None,
         prompt: Tensor | None,
     ) -> SparseBridgeOutput:
-        """Visual tokens (B, Q + G, D), texts and the prompt, in this order."""
+        """Run visual tokens (B, Q + G, D), texts and the prompt in order."""
         batch, num_visual = visual.shape[:2]
         order = torch.arange(num_visual, device=visual.device)
         embeds, positions = [visual], [order.expand(batch, -1)]

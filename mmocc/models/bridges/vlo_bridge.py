@@ -14,6 +14,8 @@ from torch import Tensor
 from mmocc.models.bridges.text_loss import next_token_loss
 from mmocc.models.layers.block_attention import BlockLayout, PrefixMemory
 from mmocc.registry import MODELS
+from mmocc.structures.part_checks import require_part
+from mmocc.structures.protocols import ImageLanguageModel
 from mmocc.structures.tokens import BridgeOutput, TextBatch
 
 
@@ -38,7 +40,13 @@ class VLOBridge(BaseModule):
             ours, for tiny models. Defaults to False.
         query_chunk (int): Queries attended at a time; bounds memory, changes
             no result. Defaults to 512.
+        init_cfg (dict, optional): mmengine's initialisation config.
+
+    Raises:
+        ValueError: If the model cannot embed images.
     """
+
+    vlm: ImageLanguageModel
 
     def __init__(
         self,
@@ -48,8 +56,10 @@ class VLOBridge(BaseModule):
         query_position: int = 0,
         shared_image_position: bool = False,
         query_chunk: int = 512,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
+        require_part(vlm, ImageLanguageModel, 'model.bridge.vlm')
         self.vlm = MODELS.build(vlm)
         self.num_views = num_views
         self.text_attends_queries = text_attends_queries
@@ -58,7 +68,7 @@ class VLOBridge(BaseModule):
         self.query_chunk = query_chunk
 
     def embed_images(self, imgs: Tensor) -> Tensor:
-        """Turn the cameras of each frame into image tokens.
+        """Embed the images of all cameras as tokens.
 
         Args:
             imgs (Tensor): (B, num_views, 3, H, W), normalised.
@@ -83,7 +93,7 @@ class VLOBridge(BaseModule):
         text: TextBatch | None = None,
         queries: Tensor | None = None,
     ) -> BridgeOutput:
-        """One pass over everything, as in training.
+        """Run images, texts and queries in one pass, as in training.
 
         Args:
             scene (Tensor): Image tokens, (B, n_image, D).
@@ -145,6 +155,40 @@ class VLOBridge(BaseModule):
         )
         return hidden.unflatten(1, (num_texts, length))
 
+    def read_phrases(
+        self,
+        memory: PrefixMemory,
+        contexts: list[Tensor],
+        phrases: list[Tensor],
+    ) -> Tensor:
+        """Read K phrases behind the context of each frame.
+
+        The context is read once, and each phrase continues from it.
+
+        Args:
+            memory (PrefixMemory): From :meth:`remember`; is not changed.
+            contexts (list[Tensor]): The text of each frame, (L_i,) int64.
+            phrases (list[Tensor]): K times (P_i,) int64.
+
+        Returns:
+            Tensor: Hidden state before each token of each phrase,
+            (B, K, P, D); what stands before padding is not to be read.
+        """
+        text = TextBatch.one_each(contexts)
+        memory = memory.without_text()
+        hidden = self.read(memory, text.input_ids, text.valid)[:, 0]
+        last = text.valid[:, 0].sum(dim=-1) - 1
+        hidden = hidden[torch.arange(len(contexts)), last]  # (B, D)
+
+        number = len(phrases)
+        tokens = [phrases] * len(contexts)
+        text = TextBatch.pad(tokens, tokens, hidden.device)
+        inside = self.read(
+            memory.branch(number), text.input_ids, text.valid
+        )  # (B, K, P, D)
+        first = hidden[:, None, None].expand(-1, number, 1, -1)
+        return torch.cat([first, inside[:, :, :-1]], dim=2)
+
     def text_loss(self, hidden: Tensor, text: TextBatch) -> Tensor:
         """Next-token cross-entropy, L_AR of Eq. 3.
 
@@ -161,6 +205,7 @@ class VLOBridge(BaseModule):
         queries: Tensor | None,
         memory: PrefixMemory | None,
     ) -> BridgeOutput:
+        """Run [image | text | queries] through the language model."""
         num_image = scene.shape[1]
         image_positions = torch.arange(num_image, device=scene.device)
         if self.shared_image_position:
@@ -203,7 +248,7 @@ class VLOBridge(BaseModule):
         )
 
     def _text_positions(self, num_image: int, valid: Tensor) -> Tensor:
-        """Positions (B, N, L): behind the image, padding not counted."""
+        """Return positions (B, N, L) behind the image, without padding."""
         span = 1 if self.shared_image_position else num_image
         offset = self.vlm.first_position + span
         return (valid.cumsum(dim=-1) - 1).clamp(min=0) + offset

@@ -1,4 +1,4 @@
-"""Training of the scene VQ-VAE: occupancy in, the same occupancy out."""
+"""Training of the scene VQ-VAE by reconstructing occupancy."""
 
 import torch
 from mmengine.model import BaseModel
@@ -33,7 +33,7 @@ def apply_symmetry(grids: torch.Tensor, symmetry: int) -> torch.Tensor:
 
 @MODELS.register_module()
 class OccAutoEncoder(BaseModel):
-    """Reconstructs ground-truth occupancy through a scene VQ-VAE.
+    """Reconstruct ground-truth occupancy through a scene VQ-VAE.
 
     The first stage of OccWorld (arXiv 2311.16038): voxel cross-entropy,
     Lovász-softmax and the embedding loss of the quantiser. There are no
@@ -99,7 +99,7 @@ class OccAutoEncoder(BaseModel):
         data_samples: list[OccDataSample] | None = None,
         mode: str = 'tensor',
     ) -> dict[str, torch.Tensor] | list[OccDataSample] | torch.Tensor:
-        """mmengine's entry point.
+        """Run one of mmengine's three modes.
 
         Args:
             inputs (dict, optional): Not used; there for the common contract.
@@ -124,7 +124,7 @@ class OccAutoEncoder(BaseModel):
     def loss(
         self, data_samples: list[OccDataSample]
     ) -> dict[str, torch.Tensor]:
-        """Losses of a batch, and how many codes it used.
+        """Compute the losses of a batch and how many codes it used.
 
         Args:
             data_samples (list[OccDataSample]): B frames with ``gt_occ``.
@@ -140,7 +140,7 @@ class OccAutoEncoder(BaseModel):
             labels = semantics.masked_fill(~observed, IGNORE_INDEX)
         semantics, labels = self._augment(torch.stack([semantics, labels]))
 
-        latent = self.vqvae.encode(semantics)
+        latent = self.vqvae.encode(semantics)  # (B, C, X', Y')
         code, embed_loss, indices = self.vqvae.quantise(latent)
         features = self.vqvae.decode(code, size=semantics.shape[1:3])
         sample = self.loss_ce.select(labels)
@@ -155,7 +155,7 @@ class OccAutoEncoder(BaseModel):
         return losses
 
     def _augment(self, grids: torch.Tensor) -> torch.Tensor:
-        """Cut, mirror and turn grids (..., X, Y, Z), all in the same way."""
+        """Crop, mirror and turn grids (..., X, Y, Z), all in the same way."""
         if self.crop_size is not None:
             for axis in (-3, -2):
                 room = grids.shape[axis] - self.crop_size
@@ -176,13 +176,13 @@ class OccAutoEncoder(BaseModel):
         return data_samples
 
     def reconstruct(self, data_samples: list[OccDataSample]) -> torch.Tensor:
-        """Voxel features (B, X, Y, Z, E) of frames with ``gt_occ``."""
+        """Compute voxel features (B, X, Y, Z, E) of frames with ``gt_occ``."""
         latent = self.vqvae.encode(self._stack(data_samples, 'semantics'))
         return self.vqvae.decode(self.vqvae.quantise(latent)[0])
 
     @staticmethod
     def _stack(data_samples: list[OccDataSample], name: str) -> torch.Tensor:
-        """One field of ``gt_occ`` of all samples, (B, X, Y, Z)."""
+        """Stack one field of ``gt_occ`` of all samples, (B, X, Y, Z)."""
         grids = []
         for sample in data_samples:
             if 'gt_occ' not in sample or name not in sample.gt_occ:

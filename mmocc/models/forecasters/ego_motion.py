@@ -1,4 +1,4 @@
-"""How the ego car moves in a step, and where points are afterwards."""
+"""Ego motion of one step, and points in the ego frame after it."""
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ CURVATURE_SCALE = 0.1
 
 
 class EgoAttention(BaseModule):
-    """An ego token gathers from occupancy queries, near ones first.
+    """Let an ego token attend to occupancy queries, near ones first.
 
     The regression-guided conditioning of SparseWorld (Dang et al., 2025):
     scores get ``softplus(w f) * exp(-distance / 40 m)`` on top. Queries take
@@ -20,7 +20,7 @@ class EgoAttention(BaseModule):
 
     Args:
         embed_dims (int): Width C.
-        num_heads (int): H.
+        num_heads (int): Attention heads H.
     """
 
     def __init__(self, embed_dims: int, num_heads: int) -> None:
@@ -37,7 +37,7 @@ class EgoAttention(BaseModule):
     def forward(
         self, ego: Tensor, features: Tensor, centres: Tensor
     ) -> Tensor:
-        """Update the token.
+        """Update the ego token.
 
         Args:
             ego (Tensor): (B, C).
@@ -53,7 +53,7 @@ class EgoAttention(BaseModule):
         bias = F.softplus(self.closeness(features)) * near  # (B, Q, H)
         keys, values = self.key_value(
             features + self.place(centres / FADE_METRES)
-        ).chunk(2, dim=-1)
+        ).chunk(2, dim=-1)  # (B, Q, C) each
         gathered = F.scaled_dot_product_attention(
             self._split(self.query(ego)[:, None]),
             self._split(keys),
@@ -68,7 +68,7 @@ class EgoAttention(BaseModule):
 
 
 class EgoMotion(BaseModule):
-    """Reads the motion of one step off the ego token.
+    """Predict the motion of one step from the ego token.
 
     The ego frame sits on the rear axle, where a car neither slips sideways
     nor turns without rolling. So distance and curvature are all there is to
@@ -89,7 +89,7 @@ class EgoMotion(BaseModule):
         nn.init.zeros_(self.regress[-1].bias)
 
     def forward(self, ego: Tensor, expected: Tensor) -> Tensor:
-        """Correct an expectation, which stays as it is at the start.
+        """Correct an expected motion; at the start of training by nothing.
 
         Args:
             ego (Tensor): (B, C).
@@ -107,7 +107,7 @@ class EgoMotion(BaseModule):
 
 
 def rotate(vectors: Tensor, angle: Tensor) -> Tensor:
-    """Turn x and y of (B, ..., 2 or 3) to the left by (B,) radians."""
+    """Rotate x and y of (B, ..., 2 or 3) to the left by (B,) radians."""
     shape = [-1] + [1] * (vectors.dim() - 2)
     cos, sin = angle.cos().view(shape), angle.sin().view(shape)
     x, y, *rest = vectors.unbind(-1)
@@ -115,7 +115,7 @@ def rotate(vectors: Tensor, angle: Tensor) -> Tensor:
 
 
 def into_next_frame(points: Tensor, motion: Tensor) -> Tensor:
-    """What stands still, seen after the car has moved.
+    """Transform static points into the ego frame after a step.
 
     Args:
         points (Tensor): (B, ..., 3) metres in the ego frame before the step.

@@ -1,4 +1,4 @@
-"""What the ego car knows of its own motion at the moment of a frame."""
+"""Status and past poses of the ego car as network input."""
 
 import math
 
@@ -22,7 +22,7 @@ DISTANCE_SCALE = 10.0
 
 
 def ego_state_dims(use_status: bool, use_history: bool) -> int:
-    """Width of :func:`ego_state`."""
+    """Return the width of :func:`ego_state`."""
     # x, y, yaw and a flag for each past pose.
     return len(EGO_STATUS) * use_status + 4 * NUM_HISTORY * use_history
 
@@ -30,7 +30,7 @@ def ego_state_dims(use_status: bool, use_history: bool) -> int:
 def ego_state(
     data_samples: list[OccDataSample], use_status: bool, use_history: bool
 ) -> Tensor:
-    """Status and past poses as numbers near 1; nothing of the future.
+    """Scale status and past poses to numbers near 1.
 
     Args:
         data_samples (list[OccDataSample]): B frames with ``gt_ego``.
@@ -46,7 +46,7 @@ def ego_state(
 
 
 def driving_on(data_samples: list[OccDataSample]) -> Tensor:
-    """The motion of a step at constant velocity and turn rate.
+    """Compute the motion of a step at constant velocity and turn rate.
 
     Returns:
         Tensor: (B, 3): metres forward, metres to the left, radians.

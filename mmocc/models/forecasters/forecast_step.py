@@ -22,7 +22,7 @@ OFFSET_SCALE = 0.5
 
 
 class FutureState(NamedTuple):
-    """The world as a roll-out sees it at one moment.
+    """State of a roll-out at one moment.
 
     Attributes:
         features (Tensor): (B, Q, C).
@@ -44,11 +44,11 @@ class FutureState(NamedTuple):
 
 
 class ForecastStep(BaseModule):
-    """From one moment to the next.
+    """Roll a state out by one step of 0.5 s.
 
-    After SparseWorld (Dang et al., 2025): the ego token looks at the queries
-    and gives the car's motion, the features take in the token and a code of
-    the points, and branches give offsets, classes and, for movable classes,
+    After SparseWorld (Dang et al., 2025): the ego token attends to the queries
+    and predicts the car's motion, the features add the token and a code of
+    the points, and branches predict offsets, classes and, for movable classes,
     velocities.
 
     In mode ``respawn``, SparseWorld's, all points of a query start anew from
@@ -64,7 +64,7 @@ class ForecastStep(BaseModule):
         embed_dims (int): Width C.
         num_points (int): Points R of a query.
         num_classes (int): K, without free space.
-        num_heads (int): Of the ego token's attention.
+        num_heads (int): Heads of the ego token's attention.
         mode (str): ``carry`` or ``respawn``.
         movable_classes (Sequence[int]): Classes whose points have a velocity.
         point_cloud_range (Sequence[float]): Metres.
@@ -114,12 +114,12 @@ class ForecastStep(BaseModule):
             nn.init.constant_(self.classify[-2].bias, self.prior_logit)
 
     def forward(self, state: FutureState, expected: Tensor) -> FutureState:
-        """Go on by one step.
+        """Predict the state 0.5 s later.
 
         Points and logits take no gradient from later steps; features do.
 
         Args:
-            state (FutureState): Now.
+            state (FutureState): Before the step.
             expected (Tensor): (B, 3) motion at constant velocity and turn
                 rate, or zero.
 
@@ -127,7 +127,7 @@ class ForecastStep(BaseModule):
             FutureState: 0.5 s later, in the ego frame of then.
         """
         points, logits = state.points.detach(), state.logits.detach()
-        centres = points.mean(dim=2)
+        centres = points.mean(dim=2)  # (B, Q, 3)
         ego = self.look(state.ego, state.features, centres)
         motion = self.move(ego, expected)
 
@@ -145,16 +145,16 @@ class ForecastStep(BaseModule):
             base = centres[:, :, None]
 
         features = state.features + ego[:, None] + self._code(points, new)
-        content = self.norm(features)
+        content = self.norm(features)  # (B, Q, C)
         logits = logits + self.classify(content)
-        driven = torch.isin(logits.argmax(dim=-1), self.movable)
+        driven = torch.isin(logits.argmax(dim=-1), self.movable)  # (B, Q, R)
         step = self.velocity(content) * STEP_SECONDS * driven[..., None]
         points = base + OFFSET_SCALE * self.offset(content)
         points = points + nn.functional.pad(step, (0, 1))
         return FutureState(features, points, logits, new, ego, motion)
 
     def _enter_again(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Put queries that have left the range to the opposite side.
+        """Move queries that have left the range to the opposite side.
 
         Returns:
             tuple: Points (B, Q, R, 3), and (B, Q) bool, True where moved.
@@ -166,7 +166,7 @@ class ForecastStep(BaseModule):
         return points + shift, (shift != 0).any(dim=-1)[..., 0]
 
     def _code(self, points: Tensor, new: Tensor) -> Tensor:
-        """Where the points are, (B, Q, C)."""
+        """Encode the points of each query, (B, Q, C)."""
         place = (points.detach() - self.minimum) / self.extent
         flag = new[:, :, None, None].expand(*place.shape[:3], 1)
         return self.position(torch.cat([place, flag.to(place)], -1).flatten(2))

@@ -26,6 +26,7 @@ from mmocc.models.losses.global_mean import global_mean
 from mmocc.registry import MODELS
 from mmocc.structures import OCC3D_CLASSES, OccDataSample
 from mmocc.structures.occ3d import NUM_FUTURE, POINT_CLOUD_RANGE
+from mmocc.structures.scene_features import SceneFeatures
 from mmocc.structures.sparse_occ import PointSet, SparseOccFeatures
 
 # SparseWorld's, which leaves the cones and the trailers in.
@@ -39,7 +40,7 @@ MOVABLE_CLASSES = tuple(
 
 @dataclass(frozen=True)
 class Forecast:
-    """T steps of 0.5 s.
+    """Forecast points and ego motion of T steps of 0.5 s.
 
     Attributes:
         point_sets (list[PointSet]): T of them, each in the ego frame of its
@@ -57,7 +58,7 @@ class Forecast:
 
 @MODELS.register_module()
 class OccForecaster(BaseModule):
-    """Rolls occupancy queries out in steps of 0.5 s.
+    """Forecast occupancy by rolling queries out in steps of 0.5 s.
 
     B frames, Q queries of width C, R points a query, K classes, T steps. It
     is computed in float32 also under autocast.
@@ -72,7 +73,7 @@ class OccForecaster(BaseModule):
             None.
         num_classes (int): K, without free space. Defaults to 17.
         num_steps (int): Steps T of a prediction. Defaults to 6, 3 s.
-        num_heads (int): Of the ego token's attention. Defaults to 8.
+        num_heads (int): Heads of the ego token's attention. Defaults to 8.
         step (str): ``carry`` or ``respawn``, see :class:`ForecastStep`.
             Defaults to 'carry'.
         fusion (str): ``residual``, ``encoder`` or ``llm``, see
@@ -94,6 +95,9 @@ class OccForecaster(BaseModule):
         horizon (int): Steps rolled out in training, ``num_steps`` unless a
             curriculum (``ForecastCurriculumHook``) sets it.
     """
+
+    # The config key that holds the width of the language model.
+    token_width_key = 'llm_dims'
 
     def __init__(
         self,
@@ -154,7 +158,7 @@ class OccForecaster(BaseModule):
         data_samples: list[OccDataSample],
         num_steps: int,
     ) -> Forecast:
-        """Roll out.
+        """Roll occupancy queries out step by step.
 
         Args:
             scene (SparseOccFeatures): From the encoder.
@@ -177,8 +181,8 @@ class OccForecaster(BaseModule):
             )
         with torch.autocast(present.points.device.type, enabled=False):
             steps = self._roll_out(scene, hidden, data_samples, num_steps)
-        motions = torch.stack([s.motion for s in steps], dim=1)
-        turns = motions[..., 2]
+        motions = torch.stack([s.motion for s in steps], dim=1)  # (B, T, 3)
+        turns = motions[..., 2]  # (B, T)
         # The mean heading of each step, in the frame of now.
         headings = turns.cumsum(dim=1) - turns / 2
         moved = rotate(motions[..., :2].flatten(0, 1), headings.flatten())
@@ -188,27 +192,40 @@ class OccForecaster(BaseModule):
             turns=turns,
         )
 
+    @property
+    def reads(self) -> dict[str, str]:
+        """Fields of ``SceneFeatures`` that are read, and by which key."""
+        reads = dict(occ_queries='forecaster rolls them out')
+        if self.fuse.mode != 'encoder':
+            reads['occ_hidden'] = (
+                f'forecaster.fusion is {self.fuse.mode!r}, set it to '
+                "'encoder' to do without"
+            )
+        return reads
+
     def predict(
-        self,
-        scene: SparseOccFeatures,
-        hidden: Tensor | None,
-        data_samples: list[OccDataSample],
+        self, scene: SceneFeatures, data_samples: list[OccDataSample]
     ) -> Forecast:
-        """All steps; arguments as in :meth:`forward`."""
-        return self(scene, hidden, data_samples, self.num_steps)
+        """Forecast all steps.
+
+        Args:
+            scene (SceneFeatures): With the fields of ``reads``.
+            data_samples (list[OccDataSample]): As in :meth:`forward`.
+        """
+        return self(
+            scene.occ_queries, scene.occ_hidden, data_samples, self.num_steps
+        )
 
     def loss(
         self,
-        scene: SparseOccFeatures,
-        hidden: Tensor | None,
+        scene: SceneFeatures,
         data_samples: list[OccDataSample],
         targets: Sequence[Sequence[Any]],
     ) -> dict[str, Tensor]:
-        """Losses of the first ``horizon`` steps.
+        """Compute the losses of the first ``horizon`` steps.
 
         Args:
-            scene (SparseOccFeatures): From the encoder.
-            hidden (Tensor or None): As in :meth:`forward`.
+            scene (SceneFeatures): With the fields of ``reads``.
             data_samples (list[OccDataSample]): B frames; ``fut_trajs`` and
                 ``fut_masks`` of ``gt_ego`` are the truth of ego motion.
             targets (Sequence): For each step, at least ``horizon`` of them,
@@ -234,7 +251,9 @@ class OccForecaster(BaseModule):
                 f'reach {self.horizon} steps; load as many (num_future of the '
                 'data set) or lower forecaster.num_steps'
             )
-        forecast = self(scene, hidden, data_samples, self.horizon)
+        forecast = self(
+            scene.occ_queries, scene.occ_hidden, data_samples, self.horizon
+        )
         losses = dict(
             loss_ego_motion=self._motion_loss(
                 forecast.displacements, data_samples
@@ -254,15 +273,15 @@ class OccForecaster(BaseModule):
         data_samples: list[OccDataSample],
         num_steps: int,
     ) -> list[FutureState]:
-        """The states after each step."""
+        """Compute the state after each step."""
         features = self.fuse(
             scene.features.float(), None if hidden is None else hidden.float()
         )
         present = scene.layers[-1]
         state = FutureState(
-            features=features,
-            points=present.points.float(),
-            logits=present.logits.float(),
+            features=features,  # (B, Q, C)
+            points=present.points.float(),  # (B, Q, R, 3)
+            logits=present.logits.float(),  # (B, Q, R, K)
             new=torch.zeros_like(features[..., 0], dtype=torch.bool),
             ego=self._embed_ego(features, data_samples),
             motion=features.new_zeros(len(features), 3),
@@ -279,7 +298,7 @@ class OccForecaster(BaseModule):
     def _embed_ego(
         self, features: Tensor, data_samples: list[OccDataSample]
     ) -> Tensor:
-        """The ego token before the first step, (B, C)."""
+        """Embed the ego state as the first ego token, (B, C)."""
         token = self.ego_token.expand(len(features), -1)
         if self.embed_ego is None:
             return token

@@ -1,4 +1,4 @@
-"""What a language model has made of occupancy queries, put back into them."""
+"""Residual fusion of a language model's states with occupancy queries."""
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ FUSIONS = ('residual', 'encoder', 'llm')
 
 
 class ResidualFusion(BaseModule):
-    """``f' = f + MLP(LN(h))``, the last layer zero at the start.
+    """Fuse ``f' = f + MLP(LN(h))``, the last layer zero at the start.
 
     So a forecaster starts from the encoder's queries, whatever a language
     model says. SparseOccVLA's overview figure draws this "residual fusion";
@@ -43,7 +43,7 @@ class ResidualFusion(BaseModule):
             nn.init.zeros_(self.project[-1].bias)
 
     def forward(self, features: Tensor, hidden: Tensor | None) -> Tensor:
-        """Fuse.
+        """Add projected language states to the encoder's queries.
 
         Args:
             features (Tensor): (B, Q, C) of the encoder.
@@ -55,5 +55,5 @@ class ResidualFusion(BaseModule):
         """
         if self.mode == 'encoder':
             return features
-        spoken = self.project(hidden)
-        return spoken if self.mode == 'llm' else features + spoken
+        projected = self.project(hidden)  # (B, Q, C)
+        return projected if self.mode == 'llm' else features + projected

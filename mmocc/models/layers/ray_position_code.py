@@ -44,6 +44,9 @@ class RayPositionCode(BaseModule):
         init_cfg (dict, optional): mmengine's initialisation config.
     """
 
+    # The config key that holds the width of the language model.
+    token_width_key = 'embed_dims'
+
     def __init__(
         self,
         embed_dims: int,

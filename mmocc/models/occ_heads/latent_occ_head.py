@@ -61,6 +61,9 @@ class LatentOccHead(BaseModule):
         init_cfg (dict, optional): mmengine's initialisation config.
     """
 
+    # The config key that holds the width of the language model.
+    token_width_key = 'embed_dims'
+
     def __init__(
         self,
         embed_dims: int,
@@ -185,11 +188,14 @@ class LatentOccHead(BaseModule):
         return dict(loss_occ=self.loss_occ(logits, sample))
 
     @torch.no_grad()
-    def predict(self, hidden: Tensor) -> list[BaseDataElement]:
+    def predict(
+        self, hidden: Tensor, data_samples: list[OccDataSample]
+    ) -> list[BaseDataElement]:
         """Occupancy of each frame.
 
         Args:
             hidden (Tensor): Query states, (B, Q, D).
+            data_samples (list[OccDataSample]): Not read.
 
         Returns:
             list[BaseDataElement]: B times ``semantics``, (X, Y, Z) uint8.

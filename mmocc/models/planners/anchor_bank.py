@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
-from torch import Tensor, nn
+from mmengine.model import BaseModule
+from torch import Tensor
 
 from mmocc.models.planners.anchor_set import MODES, AnchorError, AnchorSet
 from mmocc.models.planners.trajectory_normalizer import TrajectoryNormalizer
+from mmocc.registry import MODELS
 from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 
 _HASH_DIGITS = 12  # of the hash, in messages
@@ -16,8 +18,9 @@ _HASH_DIGITS = 12  # of the hash, in messages
 _SAME_METRES = 1e-3
 
 
-class AnchorBank(nn.Module):
-    """Anchors as buffers, and which of them is nearest.
+@MODELS.register_module()
+class AnchorBank(BaseModule):
+    """Hold anchor trajectories as buffers and find the nearest one.
 
     A anchors, T steps, B frames. The state dict holds the anchors: a
     checkpoint is complete without the file, and refuses another one.
@@ -26,11 +29,12 @@ class AnchorBank(nn.Module):
         file (str | os.PathLike, optional): Written by
             ``tools/fit_anchors.py``. None leaves the anchors to the
             checkpoint that will be loaded. Defaults to None.
-        num_anchors (int): A. Defaults to 18.
-        num_steps (int): T. Defaults to 6, which is 3 s.
+        num_anchors (int): Number A of anchors. Defaults to 18.
+        num_steps (int): Steps T of a trajectory. Defaults to 6, which is 3 s.
         split (str): On which they must have been fitted. Defaults to 'train'.
         mode (str): ``global`` or ``per_command``, how they must have been
             fitted. Defaults to 'global'.
+        init_cfg (dict, optional): mmengine's initialisation config.
 
     Attributes:
         origin (AnchorSet, optional): Content of the file, with split, seed,
@@ -48,8 +52,9 @@ class AnchorBank(nn.Module):
         num_steps: int = NUM_FUTURE,
         split: str = 'train',
         mode: str = 'global',
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
         if mode not in MODES:
             raise ValueError(
                 f'planner.anchors.mode is {mode!r}, expected one of {MODES}'
@@ -94,7 +99,7 @@ class AnchorBank(nn.Module):
         return len(self.anchors)
 
     def normalized(self) -> Tensor:
-        """The anchors as the denoiser sees them, (A, T, 2).
+        """Return the normalised anchors, (A, T, 2).
 
         Raises:
             AnchorError: If there are none yet.
@@ -103,7 +108,7 @@ class AnchorBank(nn.Module):
         return self.normalizer.normalize(self.anchors)
 
     def distances(self, trajectory: Tensor, mask: Tensor) -> Tensor:
-        """Mean distance of each anchor over the steps that exist.
+        """Compute the mean distance to each anchor over known steps.
 
         Args:
             trajectory (Tensor): (B, T, 2) metres, finite everywhere.
@@ -124,7 +129,7 @@ class AnchorBank(nn.Module):
         mask: Tensor,
         allowed: Tensor | None = None,
     ) -> Tensor:
-        """Index (B,) of the anchor nearest to each trajectory.
+        """Return the index (B,) of the anchor nearest to each trajectory.
 
         Args:
             trajectory (Tensor): As for ``distances``.
@@ -138,7 +143,7 @@ class AnchorBank(nn.Module):
         return distances.argmin(dim=-1)
 
     def of_command(self, command: Tensor) -> Tensor:
-        """Which anchors (B, A) bool belong to each command (B,)."""
+        """Mark the anchors (B, A) that belong to each command (B,)."""
         return self.commands == command[:, None]
 
     def _require(self) -> None:

@@ -1,13 +1,14 @@
 """The network that turns noisy anchors into trajectories."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmocc.models.layers.sine_code import sine_code, sine_code_dims
 from mmocc.models.planners.condition_memory import Condition
-from mmocc.models.planners.sine_code import sine_code, sine_code_dims
+from mmocc.models.planners.planner_sizes import PlannerSizes
+from mmocc.registry import MODELS
 
 # Ours. Waves of normalised displacements: +-2 without ambiguity, down to 0.12
 # or about half a metre in a forward step.
@@ -22,74 +23,91 @@ SPATIAL_START = -2.0
 FUSIONS = ('attention', 'mean')
 
 
-class AnchorDenoiser(nn.Module):
+@MODELS.register_module()
+class AnchorDenoiser(BaseModule):
     """Predict clean trajectories x0 = x + Head(h).
 
     Each trajectory is one token, which attends to the condition; timestep and
     ego status enter through adaptive layer norms whose gates start at zero
     (DiT, Peebles and Xie, ICCV 2023). Without ``anchor_self_attn`` no anchor
-    sees another one, and so any K of them can be computed alone.
+    sees another one, so any K of them can be computed alone.
 
     B frames, K trajectories, T steps, D width, L blocks.
 
     Args:
-        num_anchors (int): A, the group within which anchors see each other.
-        num_steps (int): T.
-        embed_dims (int): D. Defaults to 256.
-        num_heads (int): Defaults to 8.
-        num_blocks (int): L. Defaults to 2.
+        sizes (PlannerSizes): Numbers of anchors, steps, heads and blocks, and
+            the width; given by the planner.
         ffn_ratio (int): Width of the feed-forward layer over D. Defaults to
             4.
         fusion (str): ``attention`` over the condition's tokens, or their
             ``mean``. Defaults to 'attention'.
         anchor_self_attn (bool): Let all anchors of a frame see each other, as
             DiffusionDrive's nuScenes branch does. Defaults to False.
-        to_metres (Callable, optional): From normalised trajectories to
-            positions. If given, attention to an occupancy query falls with
-            its distance from the noisy trajectory. Defaults to None.
+        spatial_bias (bool): Let attention to an occupancy query fall with
+            its distance from the noisy trajectory. Defaults to False.
+        init_cfg (dict, optional): mmengine's initialisation config.
+
+    Attributes:
+        reads_keys (bool): Whether keys and values of the condition are read;
+            without a reader they are left out.
+        couples_anchors (bool): Whether anchors see each other.
+        needs (tuple[str, ...]): Sources of the condition that must be on.
+
+    Raises:
+        ValueError: If ``fusion`` is unknown, or there is no attention for a
+            spatial bias.
     """
+
+    reads_keys = True
 
     def __init__(
         self,
-        num_anchors: int,
-        num_steps: int,
-        embed_dims: int = 256,
-        num_heads: int = 8,
-        num_blocks: int = 2,
+        sizes: PlannerSizes,
         ffn_ratio: int = 4,
         fusion: str = 'attention',
         anchor_self_attn: bool = False,
-        to_metres: Callable[[Tensor], Tensor] | None = None,
+        spatial_bias: bool = False,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
         if fusion not in FUSIONS:
             raise ValueError(
-                f'planner.fusion is {fusion!r}, expected one of {FUSIONS}'
+                f'planner.head.denoiser.fusion is {fusion!r}, expected one of '
+                f'{FUSIONS}'
             )
+        if spatial_bias and fusion != 'attention':
+            raise ValueError(
+                'planner.head.denoiser.spatial_bias bends attention to '
+                f'occupancy queries, but fusion is {fusion!r}; set it to '
+                "'attention'"
+            )
+        num_steps, embed_dims = sizes.num_steps, sizes.embed_dims
+        self.couples_anchors = anchor_self_attn
+        self.spatial_bias = spatial_bias
+        self.needs = ('occ',) if spatial_bias else ()
         self.num_steps = num_steps
-        self.to_metres = to_metres
         self.noisy = _mlp(
             sine_code_dims(2 * num_steps, STEP_FREQUENCIES), embed_dims
         )
         self.anchor = _mlp(2 * num_steps, embed_dims)
         self.time = _mlp(sine_code_dims(1, TIME_FREQUENCIES), embed_dims)
-        group = num_anchors if anchor_self_attn else None
+        group = sizes.num_anchors if anchor_self_attn else None
         self.blocks = nn.ModuleList(
             DenoiserBlock(
                 embed_dims,
-                num_heads,
+                sizes.num_heads,
                 ffn_ratio,
                 group=group,
                 mean=fusion == 'mean',
-                spatial=to_metres is not None,
+                spatial=spatial_bias,
             )
-            for _ in range(num_blocks)
+            for _ in range(sizes.num_blocks)
         )
         self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.LayerNorm(embed_dims), nn.Linear(embed_dims, 2 * num_steps)
             )
-            for _ in range(num_blocks)
+            for _ in range(sizes.num_blocks)
         )
         for head in self.heads:
             nn.init.zeros_(head[1].weight)
@@ -103,7 +121,7 @@ class AnchorDenoiser(nn.Module):
         condition: Condition,
         latent: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor]:
-        """One pass.
+        """Predict clean trajectories from noisy ones in one pass.
 
         Args:
             x (Tensor): (B, K, T, 2) noisy and normalised.
@@ -118,11 +136,11 @@ class AnchorDenoiser(nn.Module):
             hidden state (B, K, D).
         """
         code = sine_code(x.flatten(2), STEP_FREQUENCIES, STEP_RANGE)
-        h = self.noisy(code) + self.anchor(anchors.flatten(2))
+        h = self.noisy(code) + self.anchor(anchors.flatten(2))  # (B, K, D)
         if latent is not None:
             h = h + latent
         time = sine_code(t[..., None].to(x), TIME_FREQUENCIES, TIME_RANGE)
-        modulation = self.time(time) + condition.ego[:, None]
+        modulation = self.time(time) + condition.ego[:, None]  # (B, K, D)
         distance = self._distance(x, condition)
         predictions = []
         for i, (block, head) in enumerate(
@@ -136,10 +154,10 @@ class AnchorDenoiser(nn.Module):
         return predictions, h
 
     def _distance(self, x: Tensor, condition: Condition) -> Tensor | None:
-        """Metres from trajectories to tokens, (B, K, M), 0 if placeless."""
-        if self.to_metres is None:
+        """Return metres to tokens, (B, K, M), 0 for those without a place."""
+        if not self.spatial_bias:
             return None
-        points = self.to_metres(x)  # (B, K, T, 2)
+        points = condition.normalizer.denormalize(x)  # (B, K, T, 2)
         centres = condition.centres[:, None, ..., :2]  # (B, 1, N, 2)
         nearest = torch.cdist(
             points,
@@ -151,12 +169,12 @@ class AnchorDenoiser(nn.Module):
         return F.pad(nearest, (0, placeless))
 
 
-class DenoiserBlock(nn.Module):
+class DenoiserBlock(BaseModule):
     """Gated attention to the condition, then a gated feed-forward layer.
 
     Args:
-        embed_dims (int): D.
-        num_heads (int): H.
+        embed_dims (int): Width D.
+        num_heads (int): Attention heads H.
         ffn_ratio (int): Width of the feed-forward layer over D.
         group (int, optional): A; anchors come in groups of A that see each
             other. None: no anchor sees another.
@@ -208,11 +226,11 @@ class DenoiserBlock(nn.Module):
         values: Tensor,
         distance: Tensor | None,
     ) -> Tensor:
-        """Update tokens.
+        """Update the tokens of trajectories.
 
         Args:
-            h (Tensor): (B, K, D).
-            modulation (Tensor): (B, K, D).
+            h (Tensor): (B, K, D) tokens.
+            modulation (Tensor): (B, K, D) timestep and ego status.
             keys (Tensor): (B, H, M, D / H).
             values (Tensor): (B, H, M, D / H).
             distance (Tensor, optional): (B, K, M) metres.
@@ -222,7 +240,7 @@ class DenoiserBlock(nn.Module):
         """
         parts = self.modulate(modulation).unflatten(
             -1, (self.num_sublayers, 3, -1)
-        )
+        )  # (B, K, sublayers, 3, D)
         sublayers = [
             lambda q: self._cross(q, keys, values, distance),
             self.ffn,
@@ -241,6 +259,7 @@ class DenoiserBlock(nn.Module):
         values: Tensor,
         distance: Tensor | None,
     ) -> Tensor:
+        """Read the condition, (B, K, D)."""
         if self.query is None:
             mean = values.mean(dim=2).flatten(1)[:, None]  # (B, 1, D)
             return self.out(mean).expand_as(q)
@@ -255,13 +274,15 @@ class DenoiserBlock(nn.Module):
         return self.out(read.transpose(1, 2).flatten(2))
 
     def _among_anchors(self, q: Tensor) -> Tensor:
+        """Let the A anchors of a draw read each other, (B, K, D)."""
         batch = len(q)
-        q = q.unflatten(1, (-1, self.group)).flatten(0, 1)
+        q = q.unflatten(1, (-1, self.group)).flatten(0, 1)  # (B R, A, D)
         read, _ = self.self_attention(q, q, q, need_weights=False)
         return read.unflatten(0, (batch, -1)).flatten(1, 2)
 
 
 def _mlp(input_dims: int, embed_dims: int) -> nn.Sequential:
+    """Make two linear layers with SiLU between them."""
     return nn.Sequential(
         nn.Linear(input_dims, embed_dims),
         nn.SiLU(),

@@ -1,4 +1,4 @@
-"""SparseOccVLA's planner: scored anchors, denoised apart from the scores.
+"""Scored anchors, of which the best are denoised (SparseOccVLA, planner).
 
 The language model's reasoning token scores clean anchors; occupancy queries
 and ego status denoise them. The two meet in one place, the choice of the
@@ -10,123 +10,106 @@ and sizes inside are ours, after DiffusionDrive (Liao et al., CVPR 2025).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from mmengine.structures import BaseDataElement
+from torch import Tensor
 
 from mmocc.models.losses.global_mean import global_mean
-from mmocc.models.planners.anchor_bank import AnchorBank
-from mmocc.models.planners.anchor_denoiser import AnchorDenoiser
-from mmocc.models.planners.anchor_score_loss import AnchorScoreLoss
-from mmocc.models.planners.anchor_scorer import AnchorScorer, score_layer
-from mmocc.models.planners.condition_memory import (
-    Condition,
-    ConditionExtras,
-    ConditionMemory,
-)
-from mmocc.models.planners.denoising_head import DenoisingHead
-from mmocc.models.planners.regression_head import RegressionHead
-from mmocc.models.planners.scene_mlp_head import SceneMLPHead
-from mmocc.models.planners.trajectory_head import TrajectoryHead
-from mmocc.models.planners.truncated_ddim import (
-    TruncatedDDIM,
-    keyed_generator,
-)
-from mmocc.models.planners.vae_head import VAEHead
+from mmocc.models.planners.anchor_set import gt3s_command
+from mmocc.models.planners.condition_memory import Condition
+from mmocc.models.planners.planner_sizes import PlannerSizes
+from mmocc.models.planners.truncated_ddim import keyed_generator
 from mmocc.registry import MODELS
-from mmocc.structures.sparse_occ import PlannerOutput, SparseOccFeatures
+from mmocc.structures import OccDataSample
+from mmocc.structures.part_checks import class_of
+from mmocc.structures.scene_features import SceneFeatures
 
-SCORE_SOURCES = (
-    'reasoning_token',
-    'anchor_tokens',
-    'answer_logits',
-    'mlp_no_llm',
-    'denoised',
-)
-HEADS = ('denoiser', 'regression', 'mlp', 'vae')
 DENOISE = ('winner', 'topk', 'all')
 TRAIN_ON = ('positive', 'all')
 LOSS_SPACES = ('normalized', 'metres')
-TOKEN_SOURCES = ('reasoning_token', 'anchor_tokens')
-NEEDS_LLM = (*TOKEN_SOURCES, 'answer_logits')
+# What the overview figure draws: the parts where a config names no others.
+SCORER = dict(type='ReasoningScorer')
+HEAD = dict(
+    type='DenoisingHead',
+    denoiser=dict(type='AnchorDenoiser'),
+    schedule=dict(type='TruncatedDDIM'),
+)
+CONDITION = dict(type='ConditionMemory')
+LOSS_SCORE = dict(type='AnchorBCELoss')
 
 
 @dataclass(frozen=True)
-class AnchorPlan(PlannerOutput):
+class AnchorPlan:
     """The chosen trajectory and the others that were denoised.
 
+    B frames, A anchors, K of them denoised, T steps of 0.5 s.
+
     Attributes:
+        trajectory (Tensor): (B, T, 2) chosen, x forward and y left.
+        scores (Tensor): (B, A) logits of the anchors.
+        chosen (Tensor): (B,) int64 index of the chosen anchor.
         candidates (Tensor): (B, K, T, 2) best first, the chosen one at 0.
         candidate_index (Tensor): (B, K) int64, their anchors.
     """
 
+    trajectory: Tensor
+    scores: Tensor
+    chosen: Tensor
     candidates: Tensor
     candidate_index: Tensor
 
 
 @MODELS.register_module()
 class AnchorDiffusionPlanner(BaseModule):
-    """Score anchors, denoise the best.
+    """Score anchors, and denoise the best into a trajectory::
+
+        scene features -> scorer ----------------> scores -> winner
+                       -> condition -> head (denoiser, schedule) -> trajectory
 
     B frames, A anchors, K of them denoised, T steps, D_l width of the
     language model. Positions are metres in the ego frame of the key frame, x
     forward and y left.
 
     Args:
-        reasoning_dims (int): D_l.
-        occ_dims (int): Width of the encoder's occupancy queries.
-        ego_dims (int): Numbers of the ego status, whatever the caller puts
-            in: it must be known at time 0.
-        anchors (dict): Arguments of ``AnchorBank``.
+        reasoning_dims (int): Width D_l of the language model.
+        ego_dims (int): Numbers of the ego status.
+        anchors (dict): Config of an ``AnchorBank``.
+        occ_dims (int): Width of occupancy queries, where they are read.
+            Defaults to 256.
+        scorer (dict, optional): Config of an ``AnchorScorer``. Defaults to
+            ``ReasoningScorer``.
+        head (dict, optional): Config of a ``TrajectoryHead``. Defaults to
+            ``DenoisingHead`` with ``AnchorDenoiser`` as its ``denoiser`` and
+            ``TruncatedDDIM`` as its ``schedule``.
+        condition (dict, optional): Config of what the head reads. Defaults to
+            ``ConditionMemory``.
+        loss_score (dict, optional): Config of an ``AnchorScoreLoss``.
+            Defaults to ``AnchorBCELoss``.
         embed_dims (int): Width inside. Defaults to 256.
-        num_heads (int): Of every attention. Defaults to 8.
-        num_blocks (int): Of the denoiser. Defaults to 2.
-        ffn_ratio (int): Of the denoiser. Defaults to 4.
-        score_source (str): Where scores come from. ``reasoning_token``: one
-            vector (B, D_l). ``anchor_tokens``: one for each anchor,
-            (B, A, D_l). ``answer_logits``: logits (B, A), used as they are.
-            ``mlp_no_llm``: pooled occupancy queries and ego status.
-            ``denoised``: the denoiser's last states, as in DiffusionDrive;
-            this couples the two and excludes ``denoise='winner'``. Defaults
-            to 'reasoning_token'.
-        score_ego (bool): Let the scorer read the ego status beside tokens of
-            the language model, for models whose prompt does not tell the
-            speed. The paper's figure does not show it. Defaults to False.
-        loss_score (dict, optional): Arguments of ``AnchorScoreLoss``.
-        condition (dict, optional): What the denoiser reads: the switches of
-            ``ConditionMemory``. Defaults to occupancy and ego status.
-        diffusion (dict, optional): Arguments of ``TruncatedDDIM``.
-        head (str): ``denoiser``; ``regression`` from the clean anchor in one
-            pass; ``mlp``, which ignores the anchors; ``vae``. Defaults to
-            'denoiser'.
-        fusion (str): How trajectories read the condition: ``attention`` or
-            its ``mean``. Defaults to 'attention'.
-        anchor_self_attn (bool): Let anchors see each other; this excludes
-            ``denoise='winner'``. Defaults to False.
-        spatial_bias (bool): Let attention fall with the distance between
-            query and noisy trajectory. Defaults to False.
+        num_heads (int): Heads of every attention. Defaults to 8.
+        num_blocks (int): Blocks of the denoiser. Defaults to 2.
         denoise (str): At test time the ``winner``, the ``topk`` or ``all``
             anchors. The trajectory is the same. Defaults to 'winner'.
-        top_k (int): K of ``topk``. Defaults to 3.
+        top_k (int): Number K of ``topk``. Defaults to 3.
         train_on (str): Denoise the ``positive`` anchor or ``all``. Loss and
             gradients are the same. Defaults to 'positive'.
-        noise_draws (int): Of noise and timestep, for each frame in training.
-            Defaults to 1.
+        noise_draws (int): Draws of noise and timestep for each frame in
+            training. Defaults to 1.
         loss_space (str): L1 of ``normalized`` displacements or of positions
             in ``metres``. Defaults to 'normalized'.
-        mask_by_command (bool): Choose among the anchors of the command only,
-            which is ``extras.command``. Needs anchors of mode
-            ``per_command``. Defaults to False.
+        mask_by_command (bool): Choose among the anchors of the command only.
+            Needs anchors of mode ``per_command`` and
+            ``condition.command='gt3s'``. Defaults to False.
         detach_llm (bool): Keep the planner's gradients out of the language
             model. Defaults to False.
         ego_scales (Sequence[float], optional): The ego status is divided by
-            these. Defaults to None, ones.
-        vae_latent_dims (int): Of ``head='vae'``. Defaults to 32.
-        loss_score_weight (float): Defaults to 1.
-        loss_denoise_weight (float): Defaults to 1.
-        loss_kl_weight (float): Of ``head='vae'``. Defaults to 0.01.
+            these, to be near 1. Defaults to None, ones.
+        loss_denoise_weight (float): Factor on ``loss_denoise``. Defaults to
+            1.
         init_cfg (dict, optional): mmengine's initialisation config.
 
     Raises:
@@ -134,25 +117,22 @@ class AnchorDiffusionPlanner(BaseModule):
         AnchorError: If the anchors are not those that the config describes.
     """
 
+    # The config key that holds the width of the language model.
+    token_width_key = 'reasoning_dims'
+
     def __init__(
         self,
         reasoning_dims: int,
-        occ_dims: int,
         ego_dims: int,
         anchors: dict,
+        occ_dims: int = 256,
+        scorer: dict | None = None,
+        head: dict | None = None,
+        condition: dict | None = None,
+        loss_score: dict | None = None,
         embed_dims: int = 256,
         num_heads: int = 8,
         num_blocks: int = 2,
-        ffn_ratio: int = 4,
-        score_source: str = 'reasoning_token',
-        score_ego: bool = False,
-        loss_score: dict | None = None,
-        condition: dict | None = None,
-        diffusion: dict | None = None,
-        head: str = 'denoiser',
-        fusion: str = 'attention',
-        anchor_self_attn: bool = False,
-        spatial_bias: bool = False,
         denoise: str = 'winner',
         top_k: int = 3,
         train_on: str = 'positive',
@@ -161,16 +141,11 @@ class AnchorDiffusionPlanner(BaseModule):
         mask_by_command: bool = False,
         detach_llm: bool = False,
         ego_scales: Sequence[float] | None = None,
-        vae_latent_dims: int = 32,
-        loss_score_weight: float = 1.0,
         loss_denoise_weight: float = 1.0,
-        loss_kl_weight: float = 0.01,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         for key, value, known in (
-            ('score_source', score_source, SCORE_SOURCES),
-            ('head', head, HEADS),
             ('denoise', denoise, DENOISE),
             ('train_on', train_on, TRAIN_ON),
             ('loss_space', loss_space, LOSS_SPACES),
@@ -179,30 +154,24 @@ class AnchorDiffusionPlanner(BaseModule):
                 raise ValueError(
                     f'planner.{key} is {value!r}, expected one of {known}'
                 )
-        self.bank = AnchorBank(**anchors)
+        self.bank = MODELS.build(anchors)
         num_anchors, num_steps = self.bank.anchors.shape[:2]
-        _require_exact(score_source, anchor_self_attn, denoise, train_on)
         if noise_draws < 1 or not 1 <= top_k <= num_anchors:
             raise ValueError(
                 f'planner.noise_draws is {noise_draws} and planner.top_k '
                 f'{top_k}, expected 1 or more, and 1 .. {num_anchors}'
             )
-        if mask_by_command and anchors.get('mode') != 'per_command':
+        scales = [1.0] * ego_dims if ego_scales is None else list(ego_scales)
+        if len(scales) != ego_dims or not all(s > 0 for s in scales):
             raise ValueError(
-                'planner.mask_by_command needs anchors that belong to '
-                "commands: set planner.anchors.mode='per_command' and fit "
-                'them with tools/fit_anchors.py --mode per_command'
+                f'planner.ego_scales is {ego_scales}, expected {ego_dims} '
+                'positive numbers, one for each value of the ego status'
             )
-        if score_ego and score_source not in TOKEN_SOURCES:
-            raise ValueError(
-                'planner.score_ego adds the ego status to tokens of the '
-                f'language model, but planner.score_source={score_source!r} '
-                f'reads none; use one of {TOKEN_SOURCES}'
-            )
-        self.score_source = score_source
-        self.score_ego = score_ego
-        self.reasoning_dims = reasoning_dims
-        self.anchor_self_attn = anchor_self_attn
+        self.register_buffer(
+            'ego_scales',
+            torch.tensor(scales, dtype=torch.float32),
+            persistent=False,
+        )
         self.num_denoised = dict(winner=1, topk=top_k, all=num_anchors)[
             denoise
         ]
@@ -211,108 +180,88 @@ class AnchorDiffusionPlanner(BaseModule):
         self.loss_space = loss_space
         self.mask_by_command = mask_by_command
         self.detach_llm = detach_llm
-        self.loss_score_weight = loss_score_weight
         self.loss_denoise_weight = loss_denoise_weight
 
-        self.memory = ConditionMemory(
-            occ_dims,
-            ego_dims,
-            reasoning_dims,
-            embed_dims,
-            num_heads,
-            num_blocks if head != 'mlp' else 0,
-            ego_scales=ego_scales,
-            **(condition or {}),
+        self.sizes = sizes = PlannerSizes(
+            num_anchors=num_anchors,
+            num_steps=num_steps,
+            embed_dims=embed_dims,
+            num_heads=num_heads,
+            num_blocks=num_blocks,
+            occ_dims=occ_dims,
+            ego_dims=ego_dims,
+            token_dims=reasoning_dims,
         )
-        if self.memory.reads('reasoning') and score_source == 'answer_logits':
-            raise ValueError(
-                'planner.condition.reasoning is on, but with planner.'
-                "score_source='answer_logits' the planner is given logits in "
-                'place of a reasoning token; switch one of them off'
-            )
-        self.loss_of_scores = AnchorScoreLoss(**(loss_score or {}))
-        if score_source == 'mlp_no_llm':
-            self.pool = nn.Sequential(
-                nn.Linear(occ_dims + ego_dims, embed_dims),
-                nn.GELU(),
-                nn.Linear(embed_dims, embed_dims),
-            )
-        if score_source == 'denoised':
-            self.scorer = nn.Sequential(
-                nn.LayerNorm(embed_dims), score_layer(embed_dims, num_anchors)
-            )
-        elif score_source != 'answer_logits':
-            self.scorer = AnchorScorer(
-                embed_dims if score_source == 'mlp_no_llm' else reasoning_dims,
-                num_anchors,
-                num_steps,
-                embed_dims,
-                ego_dims if score_ego else 0,
-            )
+        # Weights that nothing reads would stop distributed training.
+        head = head or HEAD
+        reader = class_of(head.get('denoiser') or head)
+        self.memory = MODELS.build(
+            condition or CONDITION,
+            default_args=dict(
+                sizes=sizes,
+                num_blocks=num_blocks if reader.reads_keys else 0,
+            ),
+        )
+        self.loss_of_scores = MODELS.build(loss_score or LOSS_SCORE)
+        self.scorer = MODELS.build(
+            scorer or SCORER, default_args=dict(sizes=sizes)
+        )
+        self.head = MODELS.build(head, default_args=dict(sizes=sizes))
+        self._require_exact(denoise, train_on)
+        self._require_compatible()
 
-        if head == 'mlp':
-            if anchor_self_attn or spatial_bias or score_source == 'denoised':
-                raise ValueError(
-                    "planner.head='mlp' ignores the anchors, so "
-                    'anchor_self_attn, spatial_bias and '
-                    "score_source='denoised' are not to be had with it"
-                )
-            self.head: TrajectoryHead = SceneMLPHead(num_steps, embed_dims)
-            return
-        if spatial_bias and (
-            fusion != 'attention' or not self.memory.reads('occ')
-        ):
-            raise ValueError(
-                'planner.spatial_bias bends attention to occupancy queries: '
-                "it needs planner.fusion='attention' and "
-                'planner.condition.occ=True'
-            )
-        denoiser = AnchorDenoiser(
-            num_anchors,
-            num_steps,
-            embed_dims,
-            num_heads,
-            num_blocks,
-            ffn_ratio,
-            fusion,
-            anchor_self_attn,
-            self.bank.normalizer.denormalize if spatial_bias else None,
-        )
-        if head == 'denoiser':
-            self.head = DenoisingHead(
-                denoiser,
-                TruncatedDDIM(num_anchors, num_steps, **(diffusion or {})),
-            )
-        elif head == 'regression':
-            self.head = RegressionHead(denoiser)
+    @property
+    def reads(self) -> dict[str, str]:
+        """Fields of ``SceneFeatures`` that are read, and by which key."""
+        return {**self.scorer.reads, **self.memory.reads}
+
+    def forward(
+        self,
+        scene: SceneFeatures,
+        frame_keys: Sequence[str] | None = None,
+        command: Tensor | None = None,
+    ) -> AnchorPlan:
+        """Plan from tensors alone.
+
+        Args:
+            scene (SceneFeatures): B frames, with the fields of ``reads``.
+            frame_keys (Sequence[str], optional): B sample tokens; needed for
+                ``schedule.noise='random'`` only.
+            command (Tensor, optional): (B,) int64, index of
+                ``GT3S_COMMANDS``; read with ``condition.command='gt3s'``.
+
+        Returns:
+            AnchorPlan: The plan, with the other candidates.
+        """
+        scene = self._prepare(scene)
+        condition = self.memory(scene, command, self.bank.normalizer)
+        frames, anchors = scene.batch_size, self.bank.normalized()
+        if self.scorer.reads_denoised:
+            everything, hidden = self._refine(condition, frames, frame_keys)
+            scores = self.scorer(scene, anchors, hidden)  # (B, A)
+            index = self._rank(scores, command)
+            candidates = take(everything, index, dim=1)  # (B, A, T, 2)
         else:
-            self.head = VAEHead(
-                denoiser,
-                num_steps,
-                embed_dims,
-                vae_latent_dims,
-                loss_kl_weight,
-            )
+            scores = self.scorer(scene, anchors)  # (B, A)
+            index = self._rank(scores, command)[:, : self.num_denoised]
+            candidates, _ = self._refine(condition, frames, frame_keys, index)
+        return AnchorPlan(
+            trajectory=candidates[:, 0],
+            scores=scores,
+            chosen=index[:, 0],
+            candidates=candidates,
+            candidate_index=index,
+        )
 
     def loss(
-        self,
-        reasoning: Tensor | None,
-        occ: SparseOccFeatures | None,
-        ego_status: Tensor | None,
-        trajectory: Tensor,
-        mask: Tensor,
-        extras: ConditionExtras | None = None,
+        self, scene: SceneFeatures, data_samples: list[OccDataSample]
     ) -> dict[str, Tensor]:
         """Compare scores and trajectories with what the driver did.
 
         Args:
-            reasoning (Tensor, optional): As ``score_source`` says.
-            occ (SparseOccFeatures, optional): Of the encoder.
-            ego_status (Tensor, optional): (B, ego_dims).
-            trajectory (Tensor): (B, T, 2) ground truth in metres.
-            mask (Tensor): (B, T), true where a step exists. The others may
-                hold anything.
-            extras (ConditionExtras, optional): What else is switched on.
+            scene (SceneFeatures): B frames, with the fields of ``reads``.
+            data_samples (list[OccDataSample]): With ``gt_ego.fut_trajs``,
+                which may hold anything where ``fut_masks`` is False.
 
         Returns:
             dict[str, Tensor]: ``loss_score`` and ``loss_denoise``, the latter
@@ -320,13 +269,14 @@ class AnchorDiffusionPlanner(BaseModule):
 
         Raises:
             ValueError: If the ground truth is not finite where it exists, or
-                an input is missing or has another shape.
+                a field is missing or has another shape.
         """
-        trajectory, mask = self._truth(trajectory, mask)
-        reasoning, extras = self._llm(len(mask), reasoning, extras)
-        condition = self.memory(occ, ego_status, reasoning, extras)
-        distances = self.bank.distances(trajectory, mask)
-        positive = self.bank.nearest(trajectory, mask, self._allowed(extras))
+        trajectory, mask = self._truth(data_samples)  # (B, T, 2), (B, T)
+        command = self._command(data_samples)
+        scene = self._prepare(scene)
+        condition = self.memory(scene, command, self.bank.normalizer)
+        distances = self.bank.distances(trajectory, mask)  # (B, A)
+        positive = self.bank.nearest(trajectory, mask, self._allowed(command))
         target = self.bank.normalizer.normalize(trajectory)
 
         anchors = self.bank.normalized().expand(len(mask), -1, -1, -1)
@@ -336,23 +286,22 @@ class AnchorDiffusionPlanner(BaseModule):
             self.noise_draws,
             *anchors.shape[1:],
             device=anchors.device,
-        ).to(anchors)
+        ).to(anchors)  # (B, R, A, T, 2)
         if self.train_on == 'positive':
             anchors = take(anchors, positive[:, None], dim=1)
             noise = take(noise, positive[:, None], dim=2)
         output = self.head.training_pass(
             anchors, noise, condition, target, mask
         )
-        predictions = output.predictions
+        predictions = output.predictions  # each (B, R, K, T, 2)
         if self.train_on == 'all':
             predictions = [
                 take(each, positive[:, None], dim=2) for each in predictions
             ]
-        if self.score_source == 'denoised':
-            scores = self.scorer(output.hidden).squeeze(-1)  # (B, R, A)
-        else:
-            scores = self._score(reasoning, occ, ego_status)[:, None]
-        draws = scores.shape[1]
+        scores = self.scorer(scene, self.bank.normalized(), output.hidden)
+        if not self.scorer.reads_denoised:
+            scores = scores[:, None]
+        draws = scores.shape[1]  # (B, R, A), R = 1 without denoised states
         loss_score = self.loss_of_scores(
             scores.flatten(0, 1),
             *(
@@ -364,77 +313,51 @@ class AnchorDiffusionPlanner(BaseModule):
             self._error(each.squeeze(2), target, trajectory, mask)
             for each in predictions
         ]
-        loss_denoise = torch.stack(errors).mean()
         return dict(
-            loss_score=self.loss_score_weight * loss_score,
-            loss_denoise=self.loss_denoise_weight * loss_denoise,
+            loss_score=loss_score,
+            loss_denoise=self.loss_denoise_weight * torch.stack(errors).mean(),
             **output.losses,
         )
 
     def predict(
-        self,
-        reasoning: Tensor | None,
-        occ: SparseOccFeatures | None,
-        ego_status: Tensor | None,
-        extras: ConditionExtras | None = None,
-        frame_keys: Sequence[str] | None = None,
-    ) -> AnchorPlan:
-        """Plan.
+        self, scene: SceneFeatures, data_samples: list[OccDataSample]
+    ) -> list[BaseDataElement]:
+        """Plan each frame.
 
         Args:
-            reasoning (Tensor, optional): As ``score_source`` says.
-            occ (SparseOccFeatures, optional): Of the encoder.
-            ego_status (Tensor, optional): (B, ego_dims).
-            extras (ConditionExtras, optional): What else is switched on.
-            frame_keys (Sequence[str], optional): B sample tokens; needed for
-                ``diffusion.noise='random'`` only.
+            scene (SceneFeatures): B frames, with the fields of ``reads``.
+            data_samples (list[OccDataSample]): With their tokens. The ground
+                truth is read with ``condition.command='gt3s'`` only.
 
         Returns:
-            AnchorPlan: The plan, with the other candidates.
+            list[BaseDataElement]: ``pred_ego`` of each frame: ``trajs``
+            (K, T, 2) in metres, best first, and their ``scores`` (K,).
         """
-        frames = _num_frames(reasoning, occ, ego_status)
-        reasoning, extras = self._llm(frames, reasoning, extras)
-        condition = self.memory(occ, ego_status, reasoning, extras)
-        if self.score_source == 'denoised':
-            everything, hidden = self._refine(condition, frames, frame_keys)
-            scores = self.scorer(hidden).squeeze(-1)
-            index = self._rank(scores, extras)
-            candidates = take(everything, index, dim=1)
-        else:
-            scores = self._score(reasoning, occ, ego_status)
-            index = self._rank(scores, extras)[:, : self.num_denoised]
-            candidates, _ = self._refine(condition, frames, frame_keys, index)
-        return AnchorPlan(
-            trajectory=candidates[:, 0],
-            scores=scores,
-            chosen=index[:, 0],
-            candidates=candidates,
-            candidate_index=index,
+        plan = self(
+            scene,
+            [sample.token for sample in data_samples],
+            self._command(data_samples),
         )
+        scores = plan.scores.gather(1, plan.candidate_index)  # (B, K)
+        return [
+            BaseDataElement(trajs=trajs, scores=score)
+            for trajs, score in zip(plan.candidates, scores, strict=True)
+        ]
 
     def diagnose(
         self,
-        reasoning: Tensor | None,
-        occ: SparseOccFeatures | None,
-        ego_status: Tensor | None,
-        trajectory: Tensor,
-        mask: Tensor,
-        frame_keys: Sequence[str],
-        extras: ConditionExtras | None = None,
+        scene: SceneFeatures,
+        data_samples: list[OccDataSample],
         seed: int = 0,
     ) -> dict[str, Tensor]:
         """Tell errors of scoring from errors of denoising.
 
         Args:
-            reasoning (Tensor, optional): As for ``predict``.
-            occ (SparseOccFeatures, optional): As for ``predict``.
-            ego_status (Tensor, optional): As for ``predict``.
-            trajectory (Tensor): (B, T, 2) ground truth in metres.
-            mask (Tensor): (B, T), true where a step exists.
-            frame_keys (Sequence[str]): B sample tokens; the random choice
-                depends on them and on ``seed``, not on the batch.
-            extras (ConditionExtras, optional): As for ``predict``.
-            seed (int): Of the random choice. Defaults to 0.
+            scene (SceneFeatures): As for ``predict``.
+            data_samples (list[OccDataSample]): With tokens and the true
+                future. The random choice depends on token and ``seed``, not
+                on the batch.
+            seed (int): Seed of the random choice. Defaults to 0.
 
         Returns:
             dict[str, Tensor]: Trajectories (B, T, 2).
@@ -446,22 +369,24 @@ class AnchorDiffusionPlanner(BaseModule):
             * ``zero_step``: the chosen anchor as it is: no denoiser;
             * ``anchor_oracle_zero_step``: the nearest anchor as it is.
         """
-        trajectory, mask = self._truth(trajectory, mask)
-        plan = self.predict(reasoning, occ, ego_status, extras, frame_keys)
-        frames = len(mask)
-        reasoning, extras = self._llm(frames, reasoning, extras)
-        condition = self.memory(occ, ego_status, reasoning, extras)
+        trajectory, mask = self._truth(data_samples)
+        tokens = [sample.token for sample in data_samples]
+        command = self._command(data_samples)
+        plan = self(scene, tokens, command)
+        condition = self.memory(
+            self._prepare(scene), command, self.bank.normalizer
+        )
         nearest = self.bank.nearest(trajectory, mask)
         anyone = torch.cat(
             [
                 torch.randint(
                     len(self.bank), (1,), generator=keyed_generator(seed, key)
                 )
-                for key in frame_keys
+                for key in tokens
             ]
         ).to(nearest)
         others, _ = self._refine(
-            condition, frames, frame_keys, torch.stack([nearest, anyone], 1)
+            condition, len(mask), tokens, torch.stack([nearest, anyone], 1)
         )
         return dict(
             plan=plan.trajectory,
@@ -471,6 +396,15 @@ class AnchorDiffusionPlanner(BaseModule):
             anchor_oracle_zero_step=self.bank.anchors[nearest],
         )
 
+    def _prepare(self, scene: SceneFeatures) -> SceneFeatures:
+        """Scale the ego status, and detach the language model if asked to."""
+        if self.detach_llm:
+            scene = scene.detach_language()
+        if scene.ego_status is None:
+            return scene
+        status = scene.ego_status.to(self.bank.anchors) / self.ego_scales
+        return replace(scene, ego_status=status)
+
     def _refine(
         self,
         condition: Condition,
@@ -478,14 +412,14 @@ class AnchorDiffusionPlanner(BaseModule):
         frame_keys: Sequence[str] | None,
         index: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Trajectories (B, K, T, 2) in metres and their last states.
+        """Compute trajectories (B, K, T, 2) in metres and their last states.
 
         ``index`` (B, K) names the anchors; None means all, in order. Where
         anchors see each other, all of them are computed.
         """
         anchors = self.bank.normalized().expand(frames, -1, -1, -1)
-        noise = self.head.noise(anchors, frame_keys)
-        early = index is not None and not self.anchor_self_attn
+        noise = self.head.noise(anchors, frame_keys)  # (B, A, T, 2)
+        early = index is not None and not self.head.couples_anchors
         if early:
             anchors = take(anchors, index, dim=1)
             noise = take(noise, index, dim=1)
@@ -495,94 +429,39 @@ class AnchorDiffusionPlanner(BaseModule):
             trajectories = take(trajectories, index, dim=1)
         return trajectories, hidden
 
-    def _score(
-        self,
-        reasoning: Tensor | None,
-        occ: SparseOccFeatures | None,
-        ego_status: Tensor | None,
-    ) -> Tensor:
-        """Logits (B, A) that no denoised trajectory has a part in."""
-        if self.score_source == 'answer_logits':
-            return reasoning
-        guide, status = reasoning, None
-        if self.score_source == 'mlp_no_llm':
-            if occ is None:
-                raise ValueError(
-                    "planner.score_source='mlp_no_llm' scores with occupancy "
-                    'queries, but the planner was called without them'
-                )
-            ego = self._ego(ego_status)
-            pooled = occ.features.mean(dim=1)
-            guide = self.pool(torch.cat([pooled.to(ego), ego], dim=-1))
-        elif self.score_ego:
-            status = self._ego(ego_status)
-        return self.scorer(guide, self.bank.normalized(), status)
-
-    def _ego(self, ego_status: Tensor | None) -> Tensor:
-        """The scaled ego status, for the scorer."""
-        if ego_status is None:
-            raise ValueError(
-                'the scorer reads the ego status, but the planner was called '
-                'without it; hand it over, or see planner.score_source and '
-                'planner.score_ego'
-            )
-        return ego_status.to(self.bank.anchors) / self.memory.ego_scales
-
-    def _rank(self, scores: Tensor, extras: ConditionExtras) -> Tensor:
-        """Anchors (B, A) by falling score; equal ones keep their order."""
-        allowed = self._allowed(extras)
+    def _rank(self, scores: Tensor, command: Tensor | None) -> Tensor:
+        """Sort anchors (B, A) by falling score, equal ones by index."""
+        allowed = self._allowed(command)
         if allowed is not None:
             scores = scores.masked_fill(~allowed, -torch.inf)
         return scores.sort(dim=-1, descending=True, stable=True).indices
 
-    def _allowed(self, extras: ConditionExtras) -> Tensor | None:
+    def _allowed(self, command: Tensor | None) -> Tensor | None:
+        """Mark the anchors (B, A) of the command, or None for all."""
         if not self.mask_by_command:
             return None
-        if extras.command is None:
-            raise ValueError(
-                'planner.mask_by_command is on, but the planner was called '
-                'without a command; hand over extras.command or switch it off'
-            )
-        return self.bank.of_command(extras.command)
+        return self.bank.of_command(command)
 
-    def _llm(
-        self,
-        frames: int,
-        reasoning: Tensor | None,
-        extras: ConditionExtras | None,
-    ) -> tuple[Tensor | None, ConditionExtras]:
-        """Check what the language model says, and detach it if asked to."""
-        extras = extras or ConditionExtras()
-        if self.score_source in NEEDS_LLM:
-            anchors = len(self.bank)
-            expected = dict(
-                reasoning_token=(frames, self.reasoning_dims),
-                anchor_tokens=(frames, anchors, self.reasoning_dims),
-                answer_logits=(frames, anchors),
-            )[self.score_source]
-            got = None if reasoning is None else tuple(reasoning.shape)
-            if got != expected:
-                raise ValueError(
-                    f'the planner got reasoning of shape {got}, but '
-                    f'planner.score_source={self.score_source!r} takes '
-                    f'{expected}'
-                )
-        if not self.detach_llm:
-            return reasoning, extras
-        tokens = extras.global_tokens
-        return (
-            None if reasoning is None else reasoning.detach(),
-            ConditionExtras(
-                None if tokens is None else tokens.detach(),
-                extras.meta,
-                extras.command,
-            ),
+    def _command(self, data_samples: list[OccDataSample]) -> Tensor | None:
+        """Say left, straight or right (B,) by where the true future ends."""
+        if self.memory.command == 'none':
+            return None
+        ends = np.stack([_last_known(s.gt_ego) for s in data_samples])
+        return torch.from_numpy(gt3s_command(ends)).to(
+            self.bank.anchors.device
         )
 
     def _truth(
-        self, trajectory: Tensor, mask: Tensor
+        self, data_samples: list[OccDataSample]
     ) -> tuple[Tensor, Tensor]:
-        """Check the ground truth; steps that do not exist become 0."""
+        """Stack and check the true future; unknown steps become 0.
+
+        Returns:
+            tuple[Tensor, Tensor]: (B, T, 2) metres and (B, T) bool.
+        """
+        egos = [sample.gt_ego for sample in data_samples]
+        trajectory = torch.stack([ego.fut_trajs for ego in egos])
+        mask = torch.stack([ego.fut_masks for ego in egos])
         expected = tuple(self.bank.anchors.shape[1:])
         if (
             tuple(trajectory.shape[1:]) != expected
@@ -625,9 +504,63 @@ class AnchorDiffusionPlanner(BaseModule):
         apart = (predicted - target[:, None]).abs().mean(dim=(1, 3))  # (B, T)
         return global_mean((apart * weight).sum(), weight.sum())
 
+    def _require_exact(self, denoise: str, train_on: str) -> None:
+        """Refuse shortcuts where they would change the result."""
+        reason = None
+        if self.head.couples_anchors:
+            reason = 'planner.head lets anchors read each other'
+        if self.scorer.reads_denoised:
+            reason = 'planner.scorer scores denoised anchors'
+        if reason and (denoise != 'all' or train_on != 'all'):
+            raise ValueError(
+                f'{reason}, so denoising some of them is not the full '
+                f'computation, but planner.denoise is {denoise!r} and '
+                f"planner.train_on {train_on!r}; set both to 'all'"
+            )
+
+    def _require_compatible(self) -> None:
+        """Refuse parts that need what another part does not give."""
+        if self.scorer.reads_denoised and not self.head.gives_states:
+            raise ValueError(
+                f'planner.scorer is {type(self.scorer).__name__}, which reads '
+                'the states of denoised anchors, but planner.head is '
+                f'{type(self.head).__name__}, which ignores the anchors; take '
+                "a head with a denoiser, or scorer type='SceneScorer'"
+            )
+        off = [
+            name for name in self.head.needs if name not in self.memory.project
+        ]
+        if off:
+            raise ValueError(
+                f'planner.head needs {", ".join(off)} (spatial_bias bends '
+                'attention to occupancy queries), but planner.condition '
+                'switches them off; set them to True there'
+            )
+        if not self.mask_by_command:
+            return
+        if self.bank.mode != 'per_command':
+            raise ValueError(
+                'planner.mask_by_command needs anchors that belong to '
+                "commands: set planner.anchors.mode='per_command' and fit "
+                'them with tools/fit_anchors.py --mode per_command'
+            )
+        if self.memory.command != 'gt3s':
+            raise ValueError(
+                'planner.mask_by_command chooses anchors by a command from '
+                'the ground truth future, but planner.condition.command is '
+                f"{self.memory.command!r}; set it to 'gt3s' to say so, or "
+                'switch the mask off'
+            )
+
+
+def _last_known(ego: BaseDataElement) -> np.ndarray:
+    """Return where the known future ends (2,), the origin without one."""
+    known = ego.fut_trajs[ego.fut_masks.bool()]
+    return known[-1].cpu().numpy() if len(known) else np.zeros(2)
+
 
 def take(values: Tensor, index: Tensor, dim: int) -> Tensor:
-    """Pick anchors.
+    """Pick anchors of each frame.
 
     Args:
         values (Tensor): (B, ..., A, T, 2) with A at ``dim``.
@@ -642,33 +575,3 @@ def take(values: Tensor, index: Tensor, dim: int) -> Tensor:
     position = [1] * values.ndim
     position[0], position[dim] = index.shape
     return values.gather(dim, index.reshape(position).expand(shape))
-
-
-def _num_frames(
-    reasoning: Tensor | None,
-    occ: SparseOccFeatures | None,
-    ego_status: Tensor | None,
-) -> int:
-    for given in (ego_status, reasoning, occ and occ.features):
-        if given is not None:
-            return len(given)
-    raise ValueError(
-        'the planner was called without reasoning, occ and ego_status'
-    )
-
-
-def _require_exact(
-    score_source: str, anchor_self_attn: bool, denoise: str, train_on: str
-) -> None:
-    """Refuse shortcuts where they would change the result."""
-    reason = None
-    if anchor_self_attn:
-        reason = 'planner.anchor_self_attn lets anchors read each other'
-    if score_source == 'denoised':
-        reason = "planner.score_source='denoised' scores denoised anchors"
-    if reason and (denoise != 'all' or train_on != 'all'):
-        raise ValueError(
-            f'{reason}, so denoising some of them is not the full '
-            f'computation, but planner.denoise is {denoise!r} and '
-            f"planner.train_on {train_on!r}; set both to 'all'"
-        )

@@ -1,48 +1,37 @@
-"""What the scores of anchors are trained on."""
+"""Losses between scores of anchors and the anchor nearest to the truth."""
+
+from abc import abstractmethod
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from mmengine.model import BaseModule
+from torch import Tensor
 
 from mmocc.models.losses.global_mean import global_mean
+from mmocc.models.losses.set_occ_loss import sigmoid_focal
+from mmocc.registry import MODELS
 
-KINDS = ('bce', 'ce', 'focal', 'soft')
 
+class AnchorScoreLoss(BaseModule):
+    """Mean over the frames of all processes that have a future.
 
-class AnchorScoreLoss(nn.Module):
-    """Classify the anchor nearest to the ground truth. B frames, A anchors.
-
-    ``bce`` and ``focal`` are means over all anchors of a frame; ``ce`` and
-    ``soft`` are one cross-entropy a frame. SparseOccVLA: binary
-    cross-entropy.
+    B frames, A anchors.
 
     Args:
-        kind (str): ``bce``; ``ce``; ``focal`` (Lin et al., ICCV 2017; used by
-            DiffusionDrive); ``soft``, cross-entropy with targets
-            softmax(-distance / temperature). Defaults to 'bce'.
-        pos_weight (float): Of the positive anchor in ``bce``. Defaults to 1.
-        gamma (float): Of ``focal``. Defaults to 2.
-        alpha (float): Of ``focal``. Defaults to 0.25.
-        temperature (float): Metres, of ``soft``. Defaults to 0.5.
+        loss_weight (float): Factor on the loss. Defaults to 1.
+        init_cfg (dict, optional): mmengine's initialisation config.
     """
 
     def __init__(
-        self,
-        kind: str = 'bce',
-        pos_weight: float = 1.0,
-        gamma: float = 2.0,
-        alpha: float = 0.25,
-        temperature: float = 0.5,
+        self, loss_weight: float = 1.0, init_cfg: dict | None = None
     ) -> None:
-        super().__init__()
-        if kind not in KINDS:
-            raise ValueError(
-                f'planner.loss_score.kind is {kind!r}, expected one of {KINDS}'
-            )
-        self.kind = kind
-        self.pos_weight = pos_weight
-        self.gamma = gamma
-        self.alpha = alpha
-        self.temperature = temperature
+        super().__init__(init_cfg)
+        self.loss_weight = loss_weight
+
+    @abstractmethod
+    def per_frame(
+        self, logits: Tensor, positive: Tensor, distances: Tensor
+    ) -> Tensor:
+        """Return the loss of each frame, (B,)."""
 
     def forward(
         self,
@@ -51,7 +40,7 @@ class AnchorScoreLoss(nn.Module):
         distances: Tensor,
         known: Tensor,
     ) -> Tensor:
-        """Mean over the frames of all processes that have a future.
+        """Compare scores with the ground truth.
 
         Args:
             logits (Tensor): (B, A).
@@ -60,23 +49,112 @@ class AnchorScoreLoss(nn.Module):
             known (Tensor): (B,) bool, whether any future step exists.
 
         Returns:
-            Tensor: A scalar.
+            Tensor: Scalar.
         """
-        if self.kind == 'ce':
-            losses = F.cross_entropy(logits, positive, reduction='none')
-        elif self.kind == 'soft':
-            target = (-distances / self.temperature).softmax(dim=-1)
-            losses = F.cross_entropy(logits, target, reduction='none')
-        else:
-            target = F.one_hot(positive, logits.shape[1]).to(logits)
-            weight = 1 + (self.pos_weight - 1) * target
-            if self.kind == 'focal':
-                missed = (target - logits.sigmoid()).abs()
-                side = self.alpha * target + (1 - self.alpha) * (1 - target)
-                weight = side * missed**self.gamma
-            losses = F.binary_cross_entropy_with_logits(
-                logits, target, reduction='none'
-            )
-            losses = (weight * losses).mean(dim=-1)
+        losses = self.per_frame(logits, positive, distances)
         known = known.to(losses)
-        return global_mean((losses * known).sum(), known.sum())
+        return self.loss_weight * global_mean(
+            (losses * known).sum(), known.sum()
+        )
+
+
+@MODELS.register_module()
+class AnchorBCELoss(AnchorScoreLoss):
+    """Binary cross-entropy, the mean over all anchors (SparseOccVLA).
+
+    Args:
+        pos_weight (float): Weight of the positive anchor. Defaults to 1.
+        loss_weight (float): Factor on the loss. Defaults to 1.
+        init_cfg (dict, optional): mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        pos_weight: float = 1.0,
+        loss_weight: float = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(loss_weight, init_cfg)
+        self.pos_weight = pos_weight
+
+    def per_frame(
+        self, logits: Tensor, positive: Tensor, distances: Tensor
+    ) -> Tensor:
+        """See the base class."""
+        target = F.one_hot(positive, logits.shape[1]).to(logits)
+        weight = 1 + (self.pos_weight - 1) * target
+        losses = F.binary_cross_entropy_with_logits(
+            logits, target, reduction='none'
+        )
+        return (weight * losses).mean(dim=-1)
+
+
+@MODELS.register_module()
+class AnchorFocalLoss(AnchorScoreLoss):
+    """Focal loss, the mean over all anchors (DiffusionDrive's code).
+
+    Args:
+        gamma (float): Exponent on the probability of being wrong. Defaults
+            to 2.
+        alpha (float): Weight of the positive anchor, 1 - alpha of the others.
+            Defaults to 0.25.
+        loss_weight (float): Factor on the loss. Defaults to 1.
+        init_cfg (dict, optional): mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        alpha: float = 0.25,
+        loss_weight: float = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(loss_weight, init_cfg)
+        self.gamma = gamma
+        self.alpha = alpha
+
+    def per_frame(
+        self, logits: Tensor, positive: Tensor, distances: Tensor
+    ) -> Tensor:
+        """See the base class."""
+        target = F.one_hot(positive, logits.shape[1]).to(logits)
+        losses = sigmoid_focal(logits, target, self.gamma, self.alpha)
+        return losses.mean(dim=-1)
+
+
+@MODELS.register_module()
+class AnchorCELoss(AnchorScoreLoss):
+    """One cross-entropy over the anchors of a frame."""
+
+    def per_frame(
+        self, logits: Tensor, positive: Tensor, distances: Tensor
+    ) -> Tensor:
+        """See the base class."""
+        return F.cross_entropy(logits, positive, reduction='none')
+
+
+@MODELS.register_module()
+class AnchorSoftLoss(AnchorScoreLoss):
+    """Cross-entropy with targets softmax(-distance / temperature).
+
+    Args:
+        temperature (float): Metres. Defaults to 0.5.
+        loss_weight (float): Factor on the loss. Defaults to 1.
+        init_cfg (dict, optional): mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 0.5,
+        loss_weight: float = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(loss_weight, init_cfg)
+        self.temperature = temperature
+
+    def per_frame(
+        self, logits: Tensor, positive: Tensor, distances: Tensor
+    ) -> Tensor:
+        """See the base class."""
+        target = (-distances / self.temperature).softmax(dim=-1)
+        return F.cross_entropy(logits, target, reduction='none')

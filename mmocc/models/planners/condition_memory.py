@@ -1,91 +1,98 @@
-"""What the denoiser looks at, turned into keys and values once.
+"""What trajectories are conditioned on, as keys and values computed once.
 
 SparseOccVLA calls it cross-model trajectory-condition fusion; its figure
 shows occupancy queries straight from the encoder and an MLP of the ego
-status. Neither depends on anchor or timestep, so that all passes over all
-anchors share one set of keys and values.
+status. Neither depends on anchor or timestep, so all passes over all anchors
+share one set of keys and values.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmocc.models.layers.sine_code import sine_code, sine_code_dims
 from mmocc.models.planners.anchor_set import GT3S_COMMANDS
-from mmocc.models.planners.sine_code import sine_code, sine_code_dims
-from mmocc.structures import DIRECTIONS, SPEEDS
-from mmocc.structures.sparse_occ import SparseOccFeatures
+from mmocc.models.planners.planner_sizes import PlannerSizes
+from mmocc.models.planners.trajectory_normalizer import TrajectoryNormalizer
+from mmocc.registry import MODELS
+from mmocc.structures.meta_action import (
+    DIRECTIONS,
+    SPEEDS,
+    meta_action_marginals,
+)
+from mmocc.structures.scene_features import SceneFeatures
 
 META = ('none', 'hard', 'soft')
-# gt3s: derived from the ground truth future. route: from a navigation system.
-COMMANDS = ('none', 'gt3s', 'route')
+# gt3s: derived from the ground truth future, so an upper bound.
+COMMANDS = ('none', 'gt3s')
 # Ours: twice the extent of Occ3D's grid, down to 1.25 m.
 POSITION_METRES = 160.0
 POSITION_FREQUENCIES = 8
-
-
-@dataclass(frozen=True)
-class ConditionExtras:
-    """Inputs that are off by default.
-
-    Attributes:
-        global_tokens (Tensor, optional): (B, N, D_l) of the language model.
-        meta (Tensor, optional): (B, 3 + 6) probabilities of speeds, then of
-            directions.
-        command (Tensor, optional): (B,) int64, index of ``GT3S_COMMANDS``.
-    """
-
-    global_tokens: Tensor | None = None
-    meta: Tensor | None = None
-    command: Tensor | None = None
+# Switch of the condition to the field of SceneFeatures that it reads.
+SOURCES = dict(
+    occ='occ_queries',
+    visual='visual_tokens',
+    reasoning='reasoning_token',
+    global_tokens='overview_tokens',
+    meta='meta_action',
+    ego='ego_status',
+)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Keys and values of a batch. M tokens, H heads, L blocks.
+    """What a trajectory head may read. M tokens, H heads, L blocks.
 
     Attributes:
-        keys (tuple[Tensor]): L of (B, H, M, D / H).
+        tokens (dict[str, Tensor]): (B, M_i, D) normalised tokens of each
+            source that is switched on, such as ``occ`` and ``ego``.
+        keys (tuple[Tensor]): L of (B, H, M, D / H), over all sources.
         values (tuple[Tensor]): L of (B, H, M, D / H).
         ego (Tensor): (B, D) embedded ego status, zero if that is off.
         summary (Tensor): (B, D) mean of the tokens.
-        centres (Tensor, optional): (B, N, 3) metres, where the first N tokens
+        centres (Tensor, optional): (B, Q, 3) metres, where the first Q tokens
             are; None without occupancy.
+        normalizer (TrajectoryNormalizer, optional): From the units of the
+            trajectories to metres. Defaults to None.
     """
 
+    tokens: dict[str, Tensor]
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     ego: Tensor
     summary: Tensor
     centres: Tensor | None
+    normalizer: TrajectoryNormalizer | None = None
 
     def scene(self) -> Tensor:
-        """All of it in one vector, (B, 2 D)."""
+        """Return ego status and mean token in one vector, (B, 2 D)."""
         return torch.cat([self.ego, self.summary], dim=-1)
 
 
-class ConditionMemory(nn.Module):
-    """Tokens from several models, as keys and values.
+@MODELS.register_module()
+class ConditionMemory(BaseModule):
+    """Project the features that are switched on to tokens, keys and values.
 
     Args:
-        occ_dims (int): Width of an occupancy query.
-        ego_dims (int): Numbers of the ego status.
-        reasoning_dims (int): Width D_l of the language model.
-        embed_dims (int): D. Defaults to 256.
-        num_heads (int): H. Defaults to 8.
-        num_blocks (int): L; 0 leaves keys and values out. Defaults to 2.
-        occ (bool): Read occupancy queries. Defaults to True.
+        sizes (PlannerSizes): Widths of what is read and of the tokens; given
+            by the planner.
+        num_blocks (int): Blocks L that get keys and values; 0 leaves both
+            out. Given by the planner.
+        occ (bool): Read occupancy queries, with a code of their positions.
+            Defaults to True.
         ego (bool): Read the ego status. Defaults to True.
+        visual (bool): Read the language model's states at what it sees.
+            Defaults to False.
         reasoning (bool): Read the reasoning token. Defaults to False.
         global_tokens (bool): Read the language model's global tokens.
             Defaults to False.
         meta (str): ``none``; ``hard`` embeds the likeliest speed and
             direction; ``soft`` their expectation. Defaults to 'none'.
-        command (str): ``none``; ``gt3s``, which tells about the future;
-            ``route``. Defaults to 'none'.
-        ego_scales (Sequence[float], optional): The ego status is divided by
-            these, to be near 1. Defaults to None, ones.
+        command (str): ``none``, or ``gt3s``, left, straight or right by where
+            the ground-truth future ends. Defaults to 'none'.
+        init_cfg (dict, optional): mmengine's initialisation config.
 
     Raises:
         ValueError: If nothing is on, or a value is unknown.
@@ -93,21 +100,18 @@ class ConditionMemory(nn.Module):
 
     def __init__(
         self,
-        occ_dims: int,
-        ego_dims: int,
-        reasoning_dims: int,
-        embed_dims: int = 256,
-        num_heads: int = 8,
-        num_blocks: int = 2,
+        sizes: PlannerSizes,
+        num_blocks: int,
         occ: bool = True,
         ego: bool = True,
+        visual: bool = False,
         reasoning: bool = False,
         global_tokens: bool = False,
         meta: str = 'none',
         command: str = 'none',
-        ego_scales: Sequence[float] | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
         for key, value, known in (
             ('meta', meta, META),
             ('command', command, COMMANDS),
@@ -117,40 +121,39 @@ class ConditionMemory(nn.Module):
                     f'planner.condition.{key} is {value!r}, expected one of '
                     f'{known}'
                 )
-        scales = [1.0] * ego_dims if ego_scales is None else list(ego_scales)
-        if len(scales) != ego_dims or not all(s > 0 for s in scales):
-            raise ValueError(
-                f'planner.ego_scales is {ego_scales}, expected {ego_dims} '
-                'positive numbers, one for each value of the ego status'
-            )
-        self.register_buffer(
-            'ego_scales',
-            torch.tensor(scales, dtype=torch.float32),
-            persistent=False,
-        )
+        embed_dims = sizes.embed_dims
         self.meta = meta
         self.command = command
-        self.num_heads = num_heads
+        self.num_heads = sizes.num_heads
         self.num_blocks = num_blocks
         self.embed_dims = embed_dims
 
         widths = {}
         if occ:
-            widths['occ'] = occ_dims
+            widths['occ'] = sizes.occ_dims
             self.position = nn.Linear(
                 sine_code_dims(3, POSITION_FREQUENCIES), embed_dims
             )
+        if visual:
+            widths['visual'] = sizes.token_dims
         if reasoning:
-            widths['reasoning'] = reasoning_dims
+            widths['reasoning'] = sizes.token_dims
         if global_tokens:
-            widths['global_tokens'] = reasoning_dims
+            widths['global_tokens'] = sizes.token_dims
         if meta != 'none':
             widths['meta'] = len(SPEEDS) + len(DIRECTIONS)
         if command != 'none':
             widths['command'] = len(GT3S_COMMANDS)
         if ego:
-            widths['ego'] = ego_dims
+            widths['ego'] = sizes.ego_dims
+        if not widths:
+            raise ValueError(
+                'planner.condition leaves the planner nothing to read; '
+                'switch on occ, ego or another source'
+            )
         self.widths = widths
+        # The layer of ``ego`` is replaced right away, and drawn all the same:
+        # weights of a given seed stay what they have always been.
         self.project = nn.ModuleDict(
             {
                 name: nn.Linear(width, embed_dims)
@@ -159,114 +162,119 @@ class ConditionMemory(nn.Module):
         )
         if ego:
             self.project['ego'] = nn.Sequential(
-                nn.Linear(ego_dims, embed_dims),
+                nn.Linear(sizes.ego_dims, embed_dims),
                 nn.SiLU(),
                 nn.Linear(embed_dims, embed_dims),
-            )
-        if not self.project:
-            raise ValueError(
-                'planner.condition leaves the denoiser nothing to read; '
-                'switch on occ, ego or another source'
             )
         self.norm = nn.LayerNorm(embed_dims)
         if num_blocks:
             self.key_value = nn.Linear(embed_dims, 2 * num_blocks * embed_dims)
 
-    def reads(self, source: str) -> bool:
-        """Whether a source such as ``occ`` is switched on."""
-        return source in self.project
+    @property
+    def reads(self) -> dict[str, str]:
+        """Fields of ``SceneFeatures`` that are read, and their switches."""
+        return {
+            SOURCES[name]: f'planner.condition.{name} is on'
+            for name in self.project
+            if name in SOURCES
+        }
 
     def forward(
         self,
-        occ: SparseOccFeatures | None,
-        ego_status: Tensor | None,
-        reasoning: Tensor | None,
-        extras: ConditionExtras,
+        scene: SceneFeatures,
+        command: Tensor | None = None,
+        normalizer: TrajectoryNormalizer | None = None,
     ) -> Condition:
-        """Compute keys and values.
+        """Compute tokens, keys and values.
 
         Args:
-            occ (SparseOccFeatures, optional): With (B, Q, occ_dims) features.
-            ego_status (Tensor, optional): (B, ego_dims), raw.
-            reasoning (Tensor, optional): (B, D_l).
-            extras (ConditionExtras): What else is on.
+            scene (SceneFeatures): With the fields of ``reads``; the ego
+                status is scaled to be near 1.
+            command (Tensor, optional): (B,) int64, index of
+                ``GT3S_COMMANDS``; read with ``command='gt3s'``.
+            normalizer (TrajectoryNormalizer, optional): Handed on to the
+                trajectory head.
 
         Returns:
-            Condition: Keys and values of every block.
+            Condition: Tokens, and keys and values of every block.
 
         Raises:
-            ValueError: If an input that is on is missing or has another
-                shape.
+            ValueError: If a field that is read is missing or has another
+                width.
         """
-        given = dict(
-            occ=None if occ is None else occ.features,
-            reasoning=reasoning,
-            global_tokens=extras.global_tokens,
-            meta=extras.meta,
-            command=extras.command,
-            ego=ego_status,
-        )
         dtype = self.norm.weight.dtype
-        tokens, ego, centres = [], None, None
+        tokens, ego, centres = {}, None, None
         for name, project in self.project.items():
-            value = given[name]
-            if value is None:
-                raise ValueError(
-                    f'planner.condition.{name} is on, but the planner was '
-                    f'called without {name}; hand it over or switch it off'
-                )
-            if name == 'command':
-                value = _one_hot_command(value)
-            width = self.widths[name]
-            if value.shape[-1] != width:
+            value = self._read(name, scene, command)
+            if value.shape[-1] != self.widths[name]:
                 raise ValueError(
                     f'the planner got {name} of shape {tuple(value.shape)}, '
-                    f'but its config says a last dimension of {width}'
+                    'but its config says a last dimension of '
+                    f'{self.widths[name]}'
                 )
-            value = value.to(dtype)
-            if name == 'meta' and self.meta == 'hard':
-                value = _harden(value)
-            if name == 'ego':
-                value = value / self.ego_scales
-            token = project(value)
+            token = project(value.to(dtype))  # (B, D) or (B, M_i, D)
             if name == 'occ':
-                centres = occ.centres.to(dtype)
+                centres = scene.occ_queries.centres.to(dtype)  # (B, Q, 3)
                 token = token + self.position(
                     sine_code(centres, POSITION_FREQUENCIES, POSITION_METRES)
                 )
             if name == 'ego':
                 ego = token
-            tokens.append(token if token.ndim == 3 else token[:, None])
-        memory = self.norm(torch.cat(tokens, dim=1))  # (B, M, D)
+            tokens[name] = token if token.ndim == 3 else token[:, None]
+        memory = self.norm(torch.cat([*tokens.values()], dim=1))  # (B, M, D)
         if ego is None:
             ego = memory.new_zeros(len(memory), self.embed_dims)
-        summary = memory.mean(dim=1)
-        if not self.num_blocks:
-            return Condition((), (), ego, summary, centres)
-        shape = (2, self.num_blocks, self.num_heads, -1)
-        pairs = self.key_value(memory).unflatten(-1, shape)
-        keys, values = pairs.permute(2, 3, 0, 4, 1, 5)  # (L, B, H, M, D/H)
-        return Condition(keys.unbind(), values.unbind(), ego, summary, centres)
+        keys = values = ()
+        if self.num_blocks:
+            shape = (2, self.num_blocks, self.num_heads, -1)
+            pairs = self.key_value(memory).unflatten(-1, shape)
+            keys, values = pairs.permute(2, 3, 0, 4, 1, 5)
+            keys, values = keys.unbind(), values.unbind()  # L of (B,H,M,D/H)
+        lengths = [token.shape[1] for token in tokens.values()]
+        return Condition(
+            tokens=dict(
+                zip(tokens, memory.split(lengths, dim=1), strict=True)
+            ),
+            keys=keys,
+            values=values,
+            ego=ego,
+            summary=memory.mean(dim=1),
+            centres=centres,
+            normalizer=normalizer,
+        )
+
+    def _read(
+        self, name: str, scene: SceneFeatures, command: Tensor | None
+    ) -> Tensor:
+        """Return the numbers of one source, (B, width) or (B, M_i, width)."""
+        if name == 'command':
+            return _one_hot_command(command)
+        value = scene.require(SOURCES[name], f'planner.condition.{name}')
+        if name == 'occ':
+            return value.features
+        if name == 'meta':
+            parts = meta_action_marginals(value)  # (B, 3) and (B, 6)
+            if self.meta == 'hard':
+                parts = [
+                    nn.functional.one_hot(p.argmax(dim=-1), p.shape[-1])
+                    for p in parts
+                ]
+            return torch.cat([*parts], dim=-1)
+        return value
 
 
-def _one_hot_command(command: Tensor) -> Tensor:
+def _one_hot_command(command: Tensor | None) -> Tensor:
+    """Encode commands (B,) as (B, 3)."""
     count = len(GT3S_COMMANDS)
-    if command.ndim != 1 or ((command < 0) | (command >= count)).any():
+    if (
+        command is None
+        or command.ndim != 1
+        or ((command < 0) | (command >= count)).any()
+    ):
+        got = None if command is None else command.tolist()
         raise ValueError(
-            f'command is {command.tolist()}, expected an index of '
-            f'{GT3S_COMMANDS} for each frame; load commands, or set '
-            "planner.condition.command='none'"
+            f'command is {got}, expected an index of {GT3S_COMMANDS} for each '
+            "frame; set planner.condition.command='none' where no future is "
+            'known'
         )
     return nn.functional.one_hot(command, count)
-
-
-def _harden(probabilities: Tensor) -> Tensor:
-    """The likeliest speed and direction, each as 0 or 1."""
-    parts = probabilities.split((len(SPEEDS), len(DIRECTIONS)), dim=-1)
-    return torch.cat(
-        [
-            nn.functional.one_hot(part.argmax(dim=-1), part.shape[-1])
-            for part in parts
-        ],
-        dim=-1,
-    ).to(probabilities)

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmocc.models.planners.anchor_denoiser import AnchorDenoiser
 from mmocc.models.planners.condition_memory import Condition
+from mmocc.models.planners.planner_sizes import PlannerSizes
 from mmocc.models.planners.trajectory_head import (
     TrainingOutput,
     TrajectoryHead,
 )
-from mmocc.models.planners.truncated_ddim import TruncatedDDIM
+from mmocc.registry import MODELS
 
 
+@MODELS.register_module()
 class DenoisingHead(TrajectoryHead):
     """Truncated diffusion around the anchors.
 
@@ -22,20 +23,32 @@ class DenoisingHead(TrajectoryHead):
     rather than a diffusion of ground truth trajectories.
 
     Args:
-        denoiser (AnchorDenoiser): The network.
-        ddim (TruncatedDDIM): Schedule and update.
+        sizes (PlannerSizes): Given by the planner.
+        denoiser (dict): Config of the network, such as ``AnchorDenoiser``.
+        schedule (dict): Config of the noise schedule, such as
+            ``TruncatedDDIM``.
+        init_cfg (dict, optional): mmengine's initialisation config.
     """
 
-    def __init__(self, denoiser: AnchorDenoiser, ddim: TruncatedDDIM) -> None:
-        super().__init__()
-        self.denoiser = denoiser
-        self.ddim = ddim
+    def __init__(
+        self,
+        sizes: PlannerSizes,
+        denoiser: dict,
+        schedule: dict,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        shared = dict(sizes=sizes)
+        self.denoiser = MODELS.build(denoiser, default_args=shared)
+        self.schedule = MODELS.build(schedule, default_args=shared)
+        self.couples_anchors = self.denoiser.couples_anchors
+        self.needs = self.denoiser.needs
 
     def noise(
         self, anchors: Tensor, frame_keys: Sequence[str] | None
     ) -> Tensor:
-        """See the base class; drawn as the policy of ``ddim`` says."""
-        return self.ddim.draw(len(anchors), frame_keys)
+        """See the base class; drawn as ``schedule`` says."""
+        return self.schedule.draw(len(anchors), frame_keys)
 
     def forward(
         self, anchors: Tensor, noise: Tensor, condition: Condition
@@ -48,7 +61,7 @@ class DenoisingHead(TrajectoryHead):
             states.append(hidden)
             return predictions[-1]
 
-        return self.ddim.sample(anchors, noise, denoise), states[-1]
+        return self.schedule.sample(anchors, noise, denoise), states[-1]
 
     def training_pass(
         self,
@@ -61,10 +74,12 @@ class DenoisingHead(TrajectoryHead):
         """See the base class. One timestep for all anchors of a draw."""
         frames, draws, count = noise.shape[:3]
         t = torch.randint(
-            self.ddim.train_timesteps, (frames, draws, 1), device=noise.device
-        ).expand(-1, -1, count)
+            self.schedule.train_timesteps,
+            (frames, draws, 1),
+            device=noise.device,
+        ).expand(-1, -1, count)  # (B, R, K)
         clean = anchors[:, None].expand_as(noise)
-        x = self.ddim.add_noise(clean, noise, t)
+        x = self.schedule.add_noise(clean, noise, t)
         # Draws of one anchor are denoised side by side, like anchors.
         predictions, hidden = self.denoiser(
             x.flatten(1, 2), t.flatten(1), clean.flatten(1, 2), condition

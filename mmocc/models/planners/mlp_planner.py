@@ -14,17 +14,20 @@ from torch import Tensor, nn
 from mmocc.models.losses.global_mean import global_mean
 from mmocc.registry import MODELS
 from mmocc.structures import DIRECTIONS, EGO_STATUS, SPEEDS, OccDataSample
+from mmocc.structures.meta_action import meta_action_marginals
 from mmocc.structures.occ3d import NUM_FUTURE, NUM_HISTORY, STEP_SECONDS
+from mmocc.structures.scene_features import SceneFeatures
 
 # Ours: keep the inputs of the MLP near 1. m/s, then m.
 SPEED_SCALE = 10.0
 DISTANCE_SCALE = 10.0
+VELOCITY = [EGO_STATUS.index('vx'), EGO_STATUS.index('vy')]
 META_EMBEDDINGS = ('hard', 'soft', 'none')
 
 
 @MODELS.register_module()
 class MLPPlanner(BaseModule):
-    """Meta-action, ego motion and visual tokens to a trajectory.
+    """Plan by an MLP of meta-action, ego motion and visual tokens.
 
     One cross-attention pools the visual tokens: its query is the meta-action
     embedding plus a learned vector. An MLP maps [pooled tokens | embedding |
@@ -40,11 +43,12 @@ class MLPPlanner(BaseModule):
     Args:
         embed_dims (int): Width D of the visual tokens.
         hidden_dims (int): Width of the MLP. Defaults to 512.
-        num_heads (int): Of the cross-attention. Defaults to 8.
+        num_heads (int): Heads of the cross-attention. Defaults to 8.
         use_velocity (bool): Feed the current velocity. Defaults to True.
         use_ego_history (bool): Feed the poses of the past 2 s (Table 5).
             Defaults to True.
-        use_visual_tokens (bool): Defaults to True.
+        use_visual_tokens (bool): Attend to the visual tokens. Defaults to
+            True.
         meta_embedding (str): ``hard`` embeds the likeliest speed and
             direction, ``soft`` their expectation, ``none`` leaves the
             meta-action out. Defaults to 'hard'.
@@ -57,6 +61,9 @@ class MLPPlanner(BaseModule):
     Raises:
         ValueError: If ``meta_embedding`` is unknown, or nothing is read.
     """
+
+    # The config key that holds the width of the language model.
+    token_width_key = 'embed_dims'
 
     def __init__(
         self,
@@ -121,21 +128,40 @@ class MLPPlanner(BaseModule):
             nn.Linear(hidden_dims, 2 * NUM_FUTURE),
         )
 
+    @property
+    def reads(self) -> dict[str, str]:
+        """Fields of ``SceneFeatures`` that are read, and by which key."""
+        reads = {}
+        if self.use_visual_tokens:
+            reads['visual_tokens'] = 'planner.use_visual_tokens is on'
+        if self.meta_embedding != 'none':
+            reads['meta_action'] = "planner.meta_embedding is not 'none'"
+        if self.use_velocity or self.residual:
+            reads['ego_status'] = (
+                'planner.use_velocity or planner.residual is on'
+            )
+        if self.use_ego_history:
+            reads['ego_history'] = 'planner.use_ego_history is on'
+        return reads
+
     def forward(
         self,
-        visual_tokens: Tensor,
-        speed_scores: Tensor,
-        direction_scores: Tensor,
-        data_samples: list[OccDataSample],
+        visual_tokens: Tensor | None,
+        speed_scores: Tensor | None,
+        direction_scores: Tensor | None,
+        ego_status: Tensor | None,
+        ego_history: Tensor | None,
+        ego_history_mask: Tensor | None,
     ) -> Tensor:
-        """Plan.
+        """Plan from tensors alone; those that are not read may be None.
 
         Args:
-            visual_tokens (Tensor): (B, n_image, D).
-            speed_scores (Tensor): (B, 3) probabilities.
-            direction_scores (Tensor): (B, 6) probabilities.
-            data_samples (list[OccDataSample]): With ``gt_ego.status`` and
-                its history; nothing of the future is read.
+            visual_tokens (Tensor, optional): (B, n, D) last hidden states.
+            speed_scores (Tensor, optional): (B, 3) probabilities.
+            direction_scores (Tensor, optional): (B, 6) probabilities.
+            ego_status (Tensor, optional): (B, 7), see ``EGO_STATUS``.
+            ego_history (Tensor, optional): (B, 4, 3) past x, y and yaw.
+            ego_history_mask (Tensor, optional): (B, 4), 1 where known.
 
         Returns:
             Tensor: (B, 6, 2) positions in metres, ego frame.
@@ -148,32 +174,32 @@ class MLPPlanner(BaseModule):
                 features.append(meta)
             if self.use_visual_tokens:
                 features.append(self._pool(visual_tokens.to(weight), meta))
-            velocity = self._velocity(data_samples).to(weight)
+            if self.use_velocity or self.residual:
+                velocity = ego_status[:, VELOCITY].to(weight)  # (B, 2) m/s
             if self.use_velocity:
                 features.append(velocity / SPEED_SCALE)
             if self.use_ego_history:
-                features.append(self._history(data_samples).to(weight))
+                past = _scale_history(ego_history, ego_history_mask)
+                features.append(past.to(weight))  # (B, 16)
             steps = self.mlp(torch.cat(features, dim=-1))
-            steps = steps.unflatten(-1, (NUM_FUTURE, 2))
+            steps = steps.unflatten(-1, (NUM_FUTURE, 2))  # displacements, m
             if self.residual:
                 steps = steps + velocity[:, None] * STEP_SECONDS
             return steps.cumsum(dim=1)
 
     def loss(
-        self,
-        visual_tokens: Tensor,
-        speed_scores: Tensor,
-        direction_scores: Tensor,
-        data_samples: list[OccDataSample],
+        self, scene: SceneFeatures, data_samples: list[OccDataSample]
     ) -> dict[str, Tensor]:
         """Mean squared error in metres over the steps that exist.
+
+        Args:
+            scene (SceneFeatures): B frames, with the fields of ``reads``.
+            data_samples (list[OccDataSample]): With ``gt_ego.fut_trajs``.
 
         Returns:
             dict[str, Tensor]: ``loss_plan``.
         """
-        plan = self(
-            visual_tokens, speed_scores, direction_scores, data_samples
-        )
+        plan = self._plan(scene)  # (B, 6, 2)
         egos = [sample.gt_ego for sample in data_samples]
         truth = torch.stack([ego.fut_trajs for ego in egos]).to(plan)
         mask = torch.stack([ego.fut_masks for ego in egos]).to(plan)
@@ -182,20 +208,44 @@ class MLPPlanner(BaseModule):
         return dict(loss_plan=self.loss_weight * loss)
 
     def predict(
-        self,
-        visual_tokens: Tensor,
-        speed_scores: Tensor,
-        direction_scores: Tensor,
-        data_samples: list[OccDataSample],
+        self, scene: SceneFeatures, data_samples: list[OccDataSample]
     ) -> list[BaseDataElement]:
-        """One trajectory a frame, as ``pred_ego``."""
-        plans = self(
-            visual_tokens, speed_scores, direction_scores, data_samples
-        )
+        """Plan each frame.
+
+        Args:
+            scene (SceneFeatures): B frames, with the fields of ``reads``.
+            data_samples (list[OccDataSample]): Not read.
+
+        Returns:
+            list[BaseDataElement]: ``pred_ego`` of each frame: one trajectory,
+            ``trajs`` (1, 6, 2), with the score 1.
+        """
         return [
             BaseDataElement(trajs=plan[None], scores=plan.new_ones(1))
-            for plan in plans.detach()
+            for plan in self._plan(scene).detach()
         ]
+
+    def _plan(self, scene: SceneFeatures) -> Tensor:
+        """Plan from the features of a scene, (B, 6, 2)."""
+        given = {name: scene.require(name, 'planner') for name in self.reads}
+        speeds = directions = None
+        if self.meta_embedding != 'none':
+            pairs = given['meta_action']  # (B, 18)
+            if self.meta_embedding == 'hard':
+                # The likeliest pair need not hold the likeliest speed.
+                best = nn.functional.one_hot(
+                    pairs.argmax(dim=-1), pairs.shape[-1]
+                )
+                pairs = best.to(pairs)
+            speeds, directions = meta_action_marginals(pairs)
+        return self(
+            given.get('visual_tokens'),
+            speeds,
+            directions,
+            given.get('ego_status'),
+            given.get('ego_history'),
+            scene.ego_history_mask,
+        )
 
     def _embed_meta(
         self, speed_scores: Tensor, direction_scores: Tensor
@@ -214,7 +264,7 @@ class MLPPlanner(BaseModule):
         return parts[0] + parts[1]
 
     def _pool(self, tokens: Tensor, meta: Tensor | None) -> Tensor:
-        """What visual tokens (B, n, D) say, (B, hidden_dims)."""
+        """Pool visual tokens (B, n, D) by one query, (B, hidden_dims)."""
         tokens = self.visual_project(self.visual_norm(tokens))
         query = self.query.expand(len(tokens), -1)
         if meta is not None:
@@ -222,21 +272,9 @@ class MLPPlanner(BaseModule):
         pooled, _ = self.attention(query[:, None], tokens, tokens)
         return pooled[:, 0]
 
-    @staticmethod
-    def _velocity(data_samples: list[OccDataSample]) -> Tensor:
-        """Current velocity in the ego frame, (B, 2) m/s."""
-        columns = [EGO_STATUS.index('vx'), EGO_STATUS.index('vy')]
-        return torch.stack([s.gt_ego.status[columns] for s in data_samples])
 
-    @staticmethod
-    def _history(data_samples: list[OccDataSample]) -> Tensor:
-        """Past poses and which of them exist, (B, 16), scaled."""
-        rows = []
-        for sample in data_samples:
-            poses, known = sample.gt_ego.his_trajs, sample.gt_ego.his_masks
-            scaled = torch.cat(
-                [poses[:, :2] / DISTANCE_SCALE, poses[:, 2:]], dim=-1
-            )
-            known = known.to(scaled)[:, None]
-            rows.append(torch.cat([scaled * known, known], dim=-1).flatten())
-        return torch.stack(rows)
+def _scale_history(poses: Tensor, known: Tensor) -> Tensor:
+    """Scale past poses (B, 4, 3) and append which exist: (B, 16)."""
+    scaled = torch.cat([poses[..., :2] / DISTANCE_SCALE, poses[..., 2:]], -1)
+    known = known.to(scaled)[..., None]
+    return torch.cat([scaled * known, known], dim=-1).flatten(1)

@@ -2,24 +2,36 @@
 
 from torch import Tensor
 
-from mmocc.models.planners.anchor_denoiser import AnchorDenoiser
 from mmocc.models.planners.condition_memory import Condition
+from mmocc.models.planners.planner_sizes import PlannerSizes
 from mmocc.models.planners.trajectory_head import (
     TrainingOutput,
     TrajectoryHead,
 )
+from mmocc.registry import MODELS
 
 
+@MODELS.register_module()
 class RegressionHead(TrajectoryHead):
     """Plain regression from the clean anchor.
 
     Args:
-        denoiser (AnchorDenoiser): The network, always at t = 0.
+        sizes (PlannerSizes): Given by the planner.
+        denoiser (dict): Config of the network, such as ``AnchorDenoiser``; it
+            runs at t = 0.
+        init_cfg (dict, optional): mmengine's initialisation config.
     """
 
-    def __init__(self, denoiser: AnchorDenoiser) -> None:
-        super().__init__()
-        self.denoiser = denoiser
+    def __init__(
+        self,
+        sizes: PlannerSizes,
+        denoiser: dict,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.denoiser = MODELS.build(denoiser, default_args=dict(sizes=sizes))
+        self.couples_anchors = self.denoiser.couples_anchors
+        self.needs = self.denoiser.needs
 
     def forward(
         self, anchors: Tensor, noise: Tensor, condition: Condition

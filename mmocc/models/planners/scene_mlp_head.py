@@ -3,22 +3,31 @@
 from torch import Tensor, nn
 
 from mmocc.models.planners.condition_memory import Condition
+from mmocc.models.planners.planner_sizes import PlannerSizes
 from mmocc.models.planners.trajectory_head import (
     TrainingOutput,
     TrajectoryHead,
 )
+from mmocc.registry import MODELS
 
 
+@MODELS.register_module()
 class SceneMLPHead(TrajectoryHead):
-    """An MLP of ego status and the mean of the condition's tokens.
+    """Predict by an MLP of ego status and the condition's mean token.
 
     Args:
-        num_steps (int): T.
-        embed_dims (int): D.
+        sizes (PlannerSizes): Given by the planner.
+        init_cfg (dict, optional): mmengine's initialisation config.
     """
 
-    def __init__(self, num_steps: int, embed_dims: int) -> None:
-        super().__init__()
+    reads_keys = False
+    gives_states = False
+
+    def __init__(
+        self, sizes: PlannerSizes, init_cfg: dict | None = None
+    ) -> None:
+        super().__init__(init_cfg)
+        num_steps, embed_dims = sizes.num_steps, sizes.embed_dims
         self.num_steps = num_steps
         self.mlp = nn.Sequential(
             nn.Linear(2 * embed_dims, embed_dims),

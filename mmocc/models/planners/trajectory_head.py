@@ -1,11 +1,12 @@
-"""What every way of refining an anchor offers the planner."""
+"""The base class of heads that turn anchors into trajectories."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from mmengine.model import BaseModule
+from torch import Tensor
 
 from mmocc.models.planners.condition_memory import Condition
 
@@ -20,7 +21,7 @@ class TrainingOutput:
         predictions (list[Tensor]): (B, R, K, T, 2) normalised; each one is
             supervised.
         hidden (Tensor, optional): (B, R, K, D) last state of the network.
-        losses (dict[str, Tensor]): Losses of the head's own.
+        losses (dict[str, Tensor]): Further losses of the head, by name.
     """
 
     predictions: list[Tensor]
@@ -28,13 +29,29 @@ class TrainingOutput:
     losses: dict[str, Tensor] = field(default_factory=dict)
 
 
-class TrajectoryHead(nn.Module, ABC):
-    """From normalised anchors to normalised trajectories."""
+class TrajectoryHead(BaseModule):
+    """Turn normalised anchors into normalised trajectories.
+
+    Attributes:
+        reads_keys (bool): Whether keys and values of the condition are read;
+            without a reader they are left out.
+        couples_anchors (bool): Whether anchors see each other, so that all of
+            them have to be computed.
+        needs (tuple[str, ...]): Sources of the condition that must be on,
+            such as ``occ``.
+        gives_states (bool): Whether there is a last hidden state of each
+            anchor.
+    """
+
+    reads_keys = True
+    couples_anchors = False
+    needs: tuple[str, ...] = ()
+    gives_states = True
 
     def noise(
         self, anchors: Tensor, frame_keys: Sequence[str] | None
     ) -> Tensor:
-        """What ``forward`` starts with beside the anchors: here nothing.
+        """Draw what ``forward`` adds to the anchors; zero in the base class.
 
         Args:
             anchors (Tensor): (B, A, T, 2).

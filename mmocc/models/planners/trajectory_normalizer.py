@@ -1,11 +1,12 @@
 """Trajectories in the units that the planner computes in."""
 
 import torch
-from torch import Tensor, nn
+from mmengine.model import BaseModule
+from torch import Tensor
 
 
-class TrajectoryNormalizer(nn.Module):
-    """Positions to scaled displacements and back.
+class TrajectoryNormalizer(BaseModule):
+    """Convert positions to scaled displacements and back.
 
     z = (d - centre) / half_range for each displacement d between neighbouring
     positions, the first one from the origin, where the ego stands. Centre and
@@ -24,11 +25,11 @@ class TrajectoryNormalizer(nn.Module):
         self.register_buffer('half_range', half_range)
 
     def normalize(self, positions: Tensor) -> Tensor:
-        """Positions (..., T, 2) in metres to z of the same shape."""
+        """Convert positions (..., T, 2) in metres to z, same shape."""
         start = torch.zeros_like(positions[..., :1, :])
         steps = positions.diff(dim=-2, prepend=start)
         return (steps - self.centre) / self.half_range
 
     def denormalize(self, z: Tensor) -> Tensor:
-        """z (..., T, 2) to positions in metres of the same shape."""
+        """Convert z (..., T, 2) to positions in metres, same shape."""
         return (z * self.half_range + self.centre).cumsum(dim=-2)

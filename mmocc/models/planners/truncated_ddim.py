@@ -1,9 +1,9 @@
-"""A short walk at the clean end of a diffusion (DiffusionDrive, CVPR 2025).
+"""Denoising that starts near the clean end (DiffusionDrive, CVPR 2025).
 
-The walk starts from a slightly noisy anchor, not from pure noise, and the
-network predicts the clean trajectory. Schedule and update are those of DDIM
-(Song et al., ICLR 2021) with eta = 0 on scaled-linear betas, as
-``DDIMScheduler`` of diffusers computes them; nothing is clipped.
+It starts from a slightly noisy anchor, not from pure noise, and the network
+predicts the clean trajectory. Schedule and update are those of DDIM (Song et
+al., ICLR 2021) with eta = 0 on scaled-linear betas, as ``DDIMScheduler`` of
+diffusers computes them; nothing is clipped.
 """
 
 import hashlib
@@ -11,7 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmocc.models.planners.planner_sizes import PlannerSizes
+from mmocc.registry import MODELS
 
 # Latent diffusion's scaled-linear schedule, as DiffusionDrive uses it.
 NUM_TIMESTEPS = 1000
@@ -25,7 +29,7 @@ CLEAN = -1
 
 
 def alpha_table() -> Tensor:
-    """Cumulative alphas (1000,) in float64.
+    """Compute the cumulative alphas (1000,) in float64.
 
     Computed in float32 like everybody's: at t = 8 rounding moves
     sqrt(1 - alpha) by 1e-6, and results should agree closer than that.
@@ -41,20 +45,21 @@ def alpha_table() -> Tensor:
 
 
 def keyed_generator(seed: int, key: str) -> torch.Generator:
-    """A CPU generator that depends on a seed and a name alone."""
+    """Make a CPU generator that depends on a seed and a name alone."""
     digest = hashlib.sha256(f'{seed}/{key}'.encode()).digest()
     # Seeds are signed 64-bit numbers.
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], 'big'))
 
 
-class TruncatedDDIM(nn.Module):
-    """Schedule, update and noise policy.
+@MODELS.register_module()
+class TruncatedDDIM(BaseModule):
+    """Noise schedule, denoising update and the choice of the noise.
 
     A anchors, T steps.
 
     Args:
-        num_anchors (int): A.
-        num_steps (int): T.
+        sizes (PlannerSizes): Numbers of anchors and steps; given by the
+            planner.
         timesteps (Sequence[int]): Labels t of the passes, falling, within
             0 .. 999. Defaults to (8, 4).
         noise_timestep (int, optional): How noisy the start is. Defaults to
@@ -67,7 +72,8 @@ class TruncatedDDIM(nn.Module):
         noise (str): At test time: ``fixed``, one draw for all frames;
             ``zero``; ``random``, one draw a frame from the seed and the
             frame's name, whatever batch it is in. Defaults to 'fixed'.
-        seed (int): Of ``fixed`` and ``random``. Defaults to 0.
+        seed (int): Seed of ``fixed`` and ``random``. Defaults to 0.
+        init_cfg (dict, optional): mmengine's initialisation config.
 
     Raises:
         ValueError: If a value is out of range or a timestep is never trained.
@@ -75,16 +81,16 @@ class TruncatedDDIM(nn.Module):
 
     def __init__(
         self,
-        num_anchors: int,
-        num_steps: int,
+        sizes: PlannerSizes,
         timesteps: Sequence[int] = (8, 4),
         noise_timestep: int | None = None,
         schedule: str = 'ddim',
         train_timesteps: int = 50,
         noise: str = 'fixed',
         seed: int = 0,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
         timesteps = tuple(timesteps)
         for key, value, known in (
             ('schedule', schedule, SCHEDULES),
@@ -92,19 +98,19 @@ class TruncatedDDIM(nn.Module):
         ):
             if value not in known:
                 raise ValueError(
-                    f'planner.diffusion.{key} is {value!r}, expected one of '
-                    f'{known}'
+                    f'planner.head.schedule.{key} is {value!r}, expected '
+                    f'one of {known}'
                 )
         if not 1 <= train_timesteps <= NUM_TIMESTEPS:
             raise ValueError(
-                f'planner.diffusion.train_timesteps is {train_timesteps}, '
+                f'planner.head.schedule.train_timesteps is {train_timesteps}, '
                 f'expected 1 .. {NUM_TIMESTEPS}'
             )
         if not timesteps or list(timesteps) != sorted(
             set(timesteps), reverse=True
         ):
             raise ValueError(
-                f'planner.diffusion.timesteps is {timesteps}, expected '
+                f'planner.head.schedule.timesteps is {timesteps}, expected '
                 'falling numbers such as (8, 4)'
             )
         if noise_timestep is None:
@@ -112,7 +118,7 @@ class TruncatedDDIM(nn.Module):
         for value in (noise_timestep, *timesteps):
             if not 0 <= value < train_timesteps:
                 raise ValueError(
-                    f'planner.diffusion has the timestep {value}, but '
+                    f'planner.head.schedule has the timestep {value}, but '
                     f'training draws 0 .. {train_timesteps - 1} only; change '
                     'timesteps, noise_timestep or train_timesteps'
                 )
@@ -127,7 +133,7 @@ class TruncatedDDIM(nn.Module):
             self.targets = tuple(t - 1 for t in timesteps)
         alphas = alpha_table()
         self._alphas = alphas.tolist()
-        self._shape = (num_anchors, num_steps, 2)
+        self._shape = (sizes.num_anchors, sizes.num_steps, 2)
         common = torch.zeros(self._shape)
         if noise == 'fixed':
             common = self._normal('')
@@ -139,7 +145,7 @@ class TruncatedDDIM(nn.Module):
             self.register_buffer(name, table, persistent=False)
 
     def add_noise(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """sqrt(alpha_t) clean + sqrt(1 - alpha_t) noise.
+        """Return sqrt(alpha_t) clean + sqrt(1 - alpha_t) noise.
 
         Args:
             clean (Tensor): (..., T, 2) normalised.
@@ -165,7 +171,7 @@ class TruncatedDDIM(nn.Module):
         noise: Tensor,
         denoise: Callable[[Tensor, Tensor], Tensor],
     ) -> Tensor:
-        """Walk from noisy anchors to clean trajectories.
+        """Denoise anchors step by step.
 
         Args:
             anchors (Tensor): (B, K, T, 2) normalised.
@@ -186,7 +192,7 @@ class TruncatedDDIM(nn.Module):
         return denoise(x, self._label(passes[-1][0], anchors))
 
     def draw(self, frames: int, frame_keys: Sequence[str] | None) -> Tensor:
-        """Test-time noise for all anchors of all frames.
+        """Draw the noise at test time for all anchors of all frames.
 
         Always drawn for every anchor, so that a trajectory does not depend on
         how many of them are denoised.
@@ -207,8 +213,8 @@ class TruncatedDDIM(nn.Module):
         if frame_keys is None or len(frame_keys) != frames:
             got = None if frame_keys is None else len(frame_keys)
             raise ValueError(
-                f"planner.diffusion.noise is 'random', which takes a name for "
-                f'each of the {frames} frames, got {got}; pass frame_keys '
+                f"planner.head.schedule.noise is 'random', which takes a name "
+                f'for each of the {frames} frames, got {got}; pass frame_keys '
                 '(sample tokens)'
             )
         draws = [self._normal(key) for key in frame_keys]

@@ -7,35 +7,41 @@ Bench2Drive; this is the same idea on our network.
 import torch
 from torch import Tensor, nn
 
-from mmocc.models.planners.anchor_denoiser import AnchorDenoiser
 from mmocc.models.planners.condition_memory import Condition
+from mmocc.models.planners.planner_sizes import PlannerSizes
 from mmocc.models.planners.trajectory_head import (
     TrainingOutput,
     TrajectoryHead,
 )
+from mmocc.registry import MODELS
 
 
+@MODELS.register_module()
 class VAEHead(TrajectoryHead):
-    """A latent of the ground truth in training, of the scene at test time.
+    """Decode a latent of the ground truth, or at test time of the scene.
 
     Args:
-        denoiser (AnchorDenoiser): Decodes clean anchor and latent, at t = 0.
-        num_steps (int): T.
-        embed_dims (int): D.
-        latent_dims (int): Z, width of the latent. Defaults to 32.
+        sizes (PlannerSizes): Given by the planner.
+        denoiser (dict): Config of the network, such as ``AnchorDenoiser``; it
+            decodes the clean anchor and the latent, at t = 0.
+        latent_dims (int): Width Z of the latent. Defaults to 32.
         loss_weight (float): Factor on the divergence. Defaults to 0.01.
+        init_cfg (dict, optional): mmengine's initialisation config.
     """
 
     def __init__(
         self,
-        denoiser: AnchorDenoiser,
-        num_steps: int,
-        embed_dims: int,
+        sizes: PlannerSizes,
+        denoiser: dict,
         latent_dims: int = 32,
         loss_weight: float = 0.01,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
-        self.denoiser = denoiser
+        super().__init__(init_cfg)
+        self.denoiser = MODELS.build(denoiser, default_args=dict(sizes=sizes))
+        self.couples_anchors = self.denoiser.couples_anchors
+        self.needs = self.denoiser.needs
+        num_steps, embed_dims = sizes.num_steps, sizes.embed_dims
         self.loss_weight = loss_weight
         self.prior = _gaussian_net(2 * embed_dims, embed_dims, latent_dims)
         # x, y and whether they exist, for each step.

@@ -5,29 +5,40 @@ the paper.
 """
 
 import torch
-import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from mmocc.models.bridges import greedy_decode
-from mmocc.models.bridges.action_tree import marginals
-from mmocc.models.detectors import BaseVLA, require_token_width
+from mmocc.models.bridges import MetaActionScorer, MetaActionScores
+from mmocc.models.detectors import META_TASK, BaseVLA
 from mmocc.models.layers.block_attention import PrefixMemory
 from mmocc.models.vlms import build_tokenizer
-from mmocc.projects.OccVLA.occvla.meta_action_decoder import (
-    DecodedMetaAction,
-    MetaActionDecoder,
-)
 from mmocc.registry import MODELS
 from mmocc.structures import META_ACTIONS, OccDataSample
-from mmocc.structures.tokens import TextBatch
+from mmocc.structures.meta_action import meta_action_marginals
+from mmocc.structures.part_checks import (
+    require_features,
+    require_part,
+    require_token_width,
+)
+from mmocc.structures.protocols import OccHead, Planner, VisionLanguageBridge
+from mmocc.structures.scene_features import SceneFeatures
 
-META_TASK = 'meta_action'
+# Fields of SceneFeatures that a planner may read.
+PROVIDED = ('visual_tokens', 'meta_action', 'ego_status', 'ego_history')
 
 
 @MODELS.register_module()
 class OccVLA(BaseVLA):
-    """Images in; answers, a meta-action, a plan and occupancy out (Fig. 2).
+    """Images in; occupancy, answers, a meta-action and a plan out (Fig. 2)::
+
+        images, questions, occupancy queries -> bridge (one VLM)
+                                                   |
+                  +------------+---------------+---+-----------+
+             image tokens   answers      meta-action    query states
+                  |                            |               |
+                  +---------> planner <--------+           occ_head
+                                 |                             |
+                               plan                        occupancy
 
     The stages of Fig. 4 are which parts are there: without ``occ_head`` and
     ``planner`` it is stage 1 (language), with ``occ_head`` stage 2 (occupancy
@@ -38,7 +49,8 @@ class OccVLA(BaseVLA):
         bridge (dict): Config of ``VLOBridge``, which holds the VLM.
         tokenizer (str): ``mmocc://NAME``, local folder or checkpoint id.
         occ_head (dict, optional): Config of ``LatentOccHead``.
-        planner (dict, optional): Config of ``MLPPlanner``.
+        planner (dict, optional): Config of a planner, such as ``MLPPlanner``,
+            that reads some of ``PROVIDED``.
         position_code (dict, optional): Config of ``RayPositionCode``, added
             to image tokens and queries. Not in the paper; defaults to None.
         predict_occupancy (bool): Run the occupancy queries at inference.
@@ -49,6 +61,8 @@ class OccVLA(BaseVLA):
         data_preprocessor (dict, optional): Stacks and normalises images.
         init_cfg (dict, optional): mmengine's initialisation config.
     """
+
+    scored_task = META_TASK
 
     def __init__(
         self,
@@ -64,13 +78,16 @@ class OccVLA(BaseVLA):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+        require_part(bridge, VisionLanguageBridge, 'model.bridge')
+        require_part(occ_head, OccHead, 'model.occ_head')
+        require_part(planner, Planner, 'model.planner')
+        require_features(planner, PROVIDED, 'model.planner', 'OccVLA')
         self.bridge = MODELS.build(bridge)
         require_token_width(
             self.bridge.vlm.embed_dims,
             dict(
                 occ_head=occ_head, planner=planner, position_code=position_code
             ),
-            'embed_dims',
         )
         self.occ_head = None if occ_head is None else MODELS.build(occ_head)
         self.position_code = (
@@ -78,16 +95,16 @@ class OccVLA(BaseVLA):
         )
         self.planner = None
         if planner is not None:
-            self.requires_grad_(False)
+            self.requires_grad_(False)  # stage 3
             self.planner = MODELS.build(planner)
         self.predict_occupancy = predict_occupancy
         self.tokenizer = build_tokenizer(tokenizer)
         self.max_new_tokens = max_new_tokens
-        self.decide = MetaActionDecoder(
+        self.score_actions = MetaActionScorer(
             self.tokenizer, chain_of_thought, max_new_tokens
         )
-        # Stage 3: decisions of the frozen rest, by token.
-        self._decisions: dict[str, DecodedMetaAction] = {}
+        # Stage 3: meta-action scores (18,) of the frozen rest, by token.
+        self._meta_actions: dict[str, Tensor] = {}
 
     def loss(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
@@ -95,73 +112,58 @@ class OccVLA(BaseVLA):
         """L = L_AR + lambda L_NAR (Eq. 3), or the planner's loss (stage 3)."""
         if self.planner is not None:
             return self._planner_loss(inputs, data_samples)
-        scene = self.encode_scene(inputs, data_samples)
-        text = self.stack_text(data_samples, scene.device)
-        out = self.bridge(scene, text, self.ask_occupancy(len(scene)))
+        tokens = self.encode_scene(inputs, data_samples)  # (B, n_image, D)
+        text = self.stack_text(data_samples, tokens.device)
+        out = self.bridge(tokens, text, self.occ_queries(len(tokens)))
         losses = dict(loss_text=self.bridge.text_loss(out.text, text))
         if self.occ_head is not None:
             losses.update(self.occ_head.loss(out.queries, data_samples))
         return losses
 
-    def predict(
-        self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
-    ) -> list[OccDataSample]:
-        """Fill ``pred_occ``, ``pred_text``, ``pred_meta`` and ``pred_ego``.
-
-        The images are encoded once a frame, whatever is asked about them.
-        """
-        return self.predict_with_memory(inputs, data_samples)[0]
-
     def predict_with_memory(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> tuple[list[OccDataSample], PrefixMemory]:
-        """Predict, and return the encoded images for later questions."""
-        scene = self.encode_scene(inputs, data_samples)
+        """Predict, and return the encoded images for later questions.
+
+        The images are encoded once a frame, whatever is asked about them.
+        """
+        tokens = self.encode_scene(inputs, data_samples)  # (B, n_image, D)
         queries = None
         if self.predict_occupancy or self.bridge.text_attends_queries:
-            queries = self.ask_occupancy(len(scene))
-        out, memory = self.bridge.remember(scene, queries)
+            queries = self.occ_queries(len(tokens))  # (B, Q, D)
+        out, memory = self.bridge.remember(tokens, queries)
         if queries is not None:
-            occupancy = self.occ_head.predict(out.queries)
+            occupancy = self.occ_head.predict(out.queries, data_samples)
             for sample, pred in zip(data_samples, occupancy, strict=True):
                 sample.pred_occ = pred
 
-        answers = self._answer(memory, data_samples)
-        decisions = self._decide(memory, data_samples)
-        for sample, answer, decision in zip(
-            data_samples, answers, decisions, strict=True
+        answers = self.generate_answers(memory, data_samples)
+        actions = self.score_actions(
+            self.bridge, memory, self.meta_action_prompts(data_samples)
+        )
+        for i, (sample, answer) in enumerate(
+            zip(data_samples, answers, strict=True)
         ):
-            answer[self.place_of(sample, META_TASK)] = decision.text
-            sample.pred_meta = _as_meta(decision)
+            answer[self.place_of(sample, META_TASK)] = actions.texts[i]
+            sample.pred_meta = _pred_meta(actions, i)
         self.write_answers(data_samples, answers)
 
         if self.planner is not None:
-            plans = self.planner.predict(
-                out.image, *self._told(decisions), data_samples
+            scene = self.scene_features(
+                out.image, actions.scores, data_samples
             )
+            plans = self.planner.predict(scene, data_samples)
             for sample, plan in zip(data_samples, plans, strict=True):
                 sample.pred_ego = plan
         return data_samples, memory
 
-    def answer_questions(
-        self, memory: PrefixMemory, data_samples: list[OccDataSample]
-    ) -> None:
-        """Fill ``pred_text`` of frames that were looked at before.
-
-        Args:
-            memory (PrefixMemory): Of these frames; is not changed.
-            data_samples (list[OccDataSample]): With questions other than the
-                meta-action.
-        """
-        self.write_answers(data_samples, self._answer(memory, data_samples))
-
     def encode_scene(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> Tensor:
-        """Image tokens of all cameras, (B, n_image, D)."""
-        scene = self.bridge.embed_images(inputs['imgs'])
+        """Embed the images of all cameras as tokens, (B, n_image, D)."""
+        tokens = self.bridge.embed_images(inputs['imgs'])
         if self.position_code is None:
-            return scene
+            return tokens
         vlm = self.bridge.vlm
         codes = [
             self.position_code.code_views(
@@ -171,22 +173,44 @@ class OccVLA(BaseVLA):
                 vlm.tokens_per_side,
             )
             for sample in data_samples
-        ]
-        return scene + torch.stack(codes).to(scene)
+        ]  # B times (n_image, D)
+        return tokens + torch.stack(codes).to(tokens)
 
-    def ask_occupancy(self, batch_size: int) -> Tensor | None:
-        """Occupancy queries, (B, Q, D), if there is a head to read them."""
+    def occ_queries(self, batch_size: int) -> Tensor | None:
+        """Return the occupancy queries, (B, Q, D), None without a head."""
         if self.occ_head is None:
             return None
-        queries = self.occ_head.queries(batch_size)
+        queries = self.occ_head.queries(batch_size)  # (B, Q, D)
         if self.position_code is not None:
             queries = queries + self.position_code(
                 self.occ_head.query_points()
             )
         return queries
 
+    def scene_features(
+        self,
+        visual_tokens: Tensor,
+        meta_action: Tensor | None,
+        data_samples: list[OccDataSample],
+    ) -> SceneFeatures:
+        """Gather what the planner may read.
+
+        Args:
+            visual_tokens (Tensor): (B, n_image, D) last hidden states.
+            meta_action (Tensor, optional): (B, 18) probabilities.
+            data_samples (list[OccDataSample]): With ``gt_ego``, of which
+                nothing of the future is read.
+        """
+        return SceneFeatures(
+            visual_tokens=visual_tokens,
+            meta_action=meta_action,
+            **self.ego_features(
+                data_samples, self.planner.reads, visual_tokens.device
+            ),
+        )
+
     def train(self, mode: bool = True) -> 'OccVLA':
-        """In stage 3 all but the planner stays in evaluation mode."""
+        """Set the mode; in stage 3 all but the planner stays in evaluation."""
         super().train(mode)
         if self.planner is not None:
             for part in (self.bridge, self.occ_head, self.position_code):
@@ -197,94 +221,52 @@ class OccVLA(BaseVLA):
     def _planner_loss(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> dict[str, Tensor]:
-        """Stage 3: the planner on meta-actions that the model predicts.
+        """Train the planner on meta-actions that the model predicts (stage 3).
 
         What is frozen decides the same each time, so it decides once a frame;
         hence no random transforms in the pipeline of this stage.
         """
         with torch.no_grad():
-            scene = self.encode_scene(inputs, data_samples)
+            tokens = self.encode_scene(inputs, data_samples)
             queries = None
             if self.bridge.text_attends_queries:
-                queries = self.ask_occupancy(len(scene))
-            out, memory = self.bridge.remember(scene, queries)
-        tokens = [sample.token for sample in data_samples]
-        if not self._decisions.keys() >= set(tokens):
-            decisions = self._decide(memory, data_samples)
-            self._decisions.update(zip(tokens, decisions, strict=True))
-        decisions = [self._decisions[token] for token in tokens]
-        return self.planner.loss(
-            out.image, *self._told(decisions), data_samples
-        )
+                queries = self.occ_queries(len(tokens))
+            out, memory = self.bridge.remember(tokens, queries)
+        meta_action = None
+        if 'meta_action' in self.planner.reads:
+            meta_action = self._cached_meta_action(memory, data_samples)
+        scene = self.scene_features(out.image, meta_action, data_samples)
+        return self.planner.loss(scene, data_samples)
 
-    def _answer(
+    def _cached_meta_action(
         self, memory: PrefixMemory, data_samples: list[OccDataSample]
-    ) -> list[dict[int, str]]:
-        """Answer all questions but the meta-action, by place."""
-        asked = [self.prompts(s, META_TASK, others=True) for s in data_samples]
-        if not any(asked):
-            return asked
-        device = next(self.bridge.parameters()).device
-        prompts = [list(by_place.values()) for by_place in asked]
-        text = TextBatch.pad(prompts, prompts, device)
-        rows = greedy_decode(
-            self.bridge,
-            memory.without_text(),
-            text.input_ids,
-            text.valid,
-            self.tokenizer.eos_token_id,
-            self.max_new_tokens,
-        )
-        return [
-            {
-                place: self.tokenizer.decode(answer).strip()
-                for place, answer in zip(by_place, answers, strict=False)
-            }
-            for by_place, answers in zip(asked, rows, strict=True)
-        ]
-
-    def _decide(
-        self, memory: PrefixMemory, data_samples: list[OccDataSample]
-    ) -> list[DecodedMetaAction]:
-        """The meta-action of each frame."""
-        device = next(self.bridge.parameters()).device
-        prompts = [
-            self.prompts(s, META_TASK)[self.place_of(s, META_TASK)].to(device)
-            for s in data_samples
-        ]
-        return self.decide(self.bridge, memory, prompts)
-
-    def _told(
-        self, decisions: list[DecodedMetaAction]
-    ) -> tuple[Tensor, Tensor]:
-        """What the planner is told: speeds (B, 3) and directions (B, 6).
-
-        A planner that embeds one action gets the one that the model says,
-        the likeliest pair, which need not hold the likeliest speed; others
-        get the probabilities.
-        """
-        scores = torch.stack([decision.scores for decision in decisions])
-        if self.planner.meta_embedding == 'hard':
-            said = F.one_hot(scores.argmax(dim=-1), scores.shape[-1])
-            scores = said.to(scores)
-        return marginals(scores)
+    ) -> Tensor:
+        """Score the meta-actions, each frame once in a training, (B, 18)."""
+        names = [sample.token for sample in data_samples]
+        if not self._meta_actions.keys() >= set(names):
+            actions = self.score_actions(
+                self.bridge, memory, self.meta_action_prompts(data_samples)
+            )
+            self._meta_actions.update(zip(names, actions.scores, strict=True))
+        return torch.stack([self._meta_actions[name] for name in names])
 
     def _forward(
         self, inputs: dict[str, Tensor], data_samples: list[OccDataSample]
     ) -> Tensor:
-        """Last hidden states of the image tokens, (B, n_image, D)."""
-        scene = self.encode_scene(inputs, data_samples)
-        return self.bridge(scene, None, self.ask_occupancy(len(scene))).image
+        """Compute last hidden states of the image tokens, (B, n_image, D)."""
+        tokens = self.encode_scene(inputs, data_samples)
+        return self.bridge(tokens, None, self.occ_queries(len(tokens))).image
 
 
-def _as_meta(decision: DecodedMetaAction) -> BaseDataElement:
-    """``pred_meta`` of a decision."""
-    action = META_ACTIONS[int(decision.scores.argmax())]
-    new = decision.scores.new_tensor
+def _pred_meta(actions: MetaActionScores, index: int) -> BaseDataElement:
+    """Make the ``pred_meta`` of one frame."""
+    scores = actions.scores[index]  # (18,)
+    speed_scores, direction_scores = meta_action_marginals(scores)
+    action = META_ACTIONS[int(scores.argmax())]
     return BaseDataElement(
-        speed=new(action.speed_index, dtype=torch.long),
-        direction=new(action.direction_index, dtype=torch.long),
-        speed_scores=decision.speed_scores,
-        direction_scores=decision.direction_scores,
-        text=decision.text,
+        speed=scores.new_tensor(action.speed_index, dtype=torch.long),
+        direction=scores.new_tensor(action.direction_index, dtype=torch.long),
+        speed_scores=speed_scores,
+        direction_scores=direction_scores,
+        text=actions.texts[index],
     )

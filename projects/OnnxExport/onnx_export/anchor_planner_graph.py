@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from mmocc.models.planners import AnchorDiffusionPlanner
-from mmocc.models.planners.anchor_diffusion_planner import NEEDS_LLM
-from mmocc.models.planners.condition_memory import ConditionExtras
-from mmocc.models.planners.denoising_head import DenoisingHead
+from mmocc.models.planners import AnchorDiffusionPlanner, DenoisingHead
+from mmocc.structures.scene_features import SceneFeatures
 from mmocc.structures.sparse_occ import SparseOccFeatures
 
+# What a planner may read as ``reasoning``.
+REASONING = ('reasoning_token', 'anchor_tokens', 'answer_logits')
 # Metres; about the reach of Occ3D's grid.
 EXAMPLE_REACH = 20.0
 
@@ -44,10 +44,11 @@ class AnchorPlannerGraph(nn.Module):
     def __init__(self, planner: AnchorDiffusionPlanner) -> None:
         super().__init__()
         head, memory = planner.head, planner.memory
-        if isinstance(head, DenoisingHead) and head.ddim.noise == 'random':
+        if isinstance(head, DenoisingHead) and head.schedule.noise == 'random':
             raise ValueError(
-                "planner.diffusion.noise is 'random', drawn from the name of "
-                "the frame, which a graph does not know; set it to 'fixed' or "
+                "planner.head.schedule.noise is 'random', drawn from the "
+                'name of the frame, which a graph does not know; set it to '
+                "'fixed' or "
                 "'zero'"
             )
         if memory.command != 'none' or memory.meta != 'none':
@@ -57,15 +58,18 @@ class AnchorPlannerGraph(nn.Module):
                 "'none'"
             )
         self.planner = planner
-        scores_ego = planner.score_ego or planner.score_source == 'mlp_no_llm'
-        occ = memory.reads('occ') or planner.score_source == 'mlp_no_llm'
+        reads = planner.reads
+        if 'visual_tokens' in reads:
+            raise ValueError(
+                'the planner reads visual_tokens, which are not exported; '
+                f'switch them off: {reads["visual_tokens"]}'
+            )
         read = dict(
-            reasoning=planner.score_source in NEEDS_LLM
-            or memory.reads('reasoning'),
-            features=occ,
-            centres=occ,
-            status=memory.reads('ego') or scores_ego,
-            global_tokens=memory.reads('global_tokens'),
+            reasoning=any(name in reads for name in REASONING),
+            features='occ_queries' in reads,
+            centres='occ_queries' in reads,
+            status='ego_status' in reads,
+            global_tokens='overview_tokens' in reads,
         )
         self.inputs = tuple(name for name, wanted in read.items() if wanted)
 
@@ -76,7 +80,7 @@ class AnchorPlannerGraph(nn.Module):
 
         Args:
             values (Tensor): In the order of ``inputs``: ``reasoning``, as
-                ``planner.score_source`` wants it; ``features`` (B, Q, D) and
+                ``planner.scorer`` reads it; ``features`` (B, Q, D) and
                 ``centres`` (B, Q, 3) metres, of the encoder; ``status``
                 (B, ego_dims), in m, s and rad, unscaled; ``global_tokens``
                 (B, G, D_l).
@@ -97,11 +101,18 @@ class AnchorPlannerGraph(nn.Module):
                 layers=[],
                 initial_points=centres[:, :, None],
             )
-        plan = self.planner.predict(
-            given.get('reasoning'),
-            occ,
-            given.get('status'),
-            ConditionExtras(global_tokens=given.get('global_tokens')),
+        fields = {
+            name: given['reasoning']
+            for name in REASONING
+            if name in self.planner.reads
+        }
+        plan = self.planner(
+            SceneFeatures(
+                occ_queries=occ,
+                ego_status=given.get('status'),
+                overview_tokens=given.get('global_tokens'),
+                **fields,
+            )
         )
         return (
             plan.trajectory,
@@ -121,16 +132,16 @@ class AnchorPlannerGraph(nn.Module):
         def draw(*shape: int) -> Tensor:
             return torch.randn(1, *shape, generator=generator)
 
-        anchors = len(planner.bank)
-        reasoning = dict(
-            anchor_tokens=(anchors, planner.reasoning_dims),
-            answer_logits=(anchors,),
-        ).get(planner.score_source, (planner.reasoning_dims,))
+        reasoning = (planner.sizes.token_dims,)
+        if 'anchor_tokens' in planner.reads:
+            reasoning = (len(planner.bank), planner.sizes.token_dims)
+        if 'answer_logits' in planner.reads:
+            reasoning = (len(planner.bank),)
         every = dict(
             reasoning=draw(*reasoning),
-            features=draw(num_queries, planner.memory.widths.get('occ', 1)),
+            features=draw(num_queries, planner.sizes.occ_dims),
             centres=EXAMPLE_REACH * draw(num_queries, 3),
-            status=draw(len(planner.memory.ego_scales)),
-            global_tokens=draw(num_global, planner.reasoning_dims),
+            status=draw(planner.sizes.ego_dims),
+            global_tokens=draw(num_global, planner.sizes.token_dims),
         )
         return {name: every[name] for name in self.inputs}

@@ -1,7 +1,5 @@
 """OccVLA's planner as a graph: tensors in place of data samples."""
 
-from types import SimpleNamespace
-
 import torch
 from torch import Tensor, nn
 
@@ -64,18 +62,13 @@ class MLPPlannerGraph(nn.Module):
         Returns:
             tuple: (B, 6, 2) metres in the ego frame, at 0.5 .. 3.0 s.
         """
-        samples = [
-            SimpleNamespace(
-                gt_ego=SimpleNamespace(
-                    status=status[i],
-                    his_trajs=his_trajs[i],
-                    his_masks=his_masks[i],
-                )
-            )
-            for i in range(len(status))
-        ]
         plan = self.planner(
-            visual_tokens, speed_scores, direction_scores, samples
+            visual_tokens,
+            speed_scores,
+            direction_scores,
+            status,
+            his_trajs,
+            his_masks,
         )
         return (plan,)
 

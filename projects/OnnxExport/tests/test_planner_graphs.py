@@ -1,7 +1,5 @@
 """Both planners as graphs of tensors, and as ONNX."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +12,7 @@ from mmocc.projects.OnnxExport.onnx_export import (
     run_onnx,
     to_onnx,
 )
+from mmocc.structures.scene_features import SceneFeatures
 from mmocc.structures.sparse_occ import SparseOccFeatures
 
 DIMS, TOKENS, QUERIES, ANCHORS, STEPS = 8, 5, 6, 4, 6
@@ -36,7 +35,7 @@ def anchor_planner(**options):
         reasoning_dims=DIMS,
         occ_dims=DIMS,
         ego_dims=7,
-        anchors=dict(num_anchors=ANCHORS),
+        anchors=dict(type='AnchorBank', num_anchors=ANCHORS),
         embed_dims=8,
         num_heads=2,
         **options,
@@ -60,27 +59,28 @@ def test_mlp_graph_gives_what_the_planner_gives():
     graph = mlp_graph()
     inputs = graph.example(TOKENS)
     inputs['his_masks'][0, 0] = 0
-    sample = SimpleNamespace(
-        gt_ego=SimpleNamespace(
-            **{name: inputs[name][0] for name in graph.inputs[3:]}
-        )
-    )
-    expected = graph.planner(
-        *[inputs[name] for name in graph.inputs[:3]], [sample]
-    )
+    expected = graph.planner(*[inputs[name] for name in graph.inputs])
     assert torch.equal(graph(*inputs.values())[0], expected)
 
 
 @torch.no_grad()
 def test_anchor_graph_gives_what_the_planner_gives():
-    planner = anchor_planner(denoise='all', score_ego=True)
+    planner = anchor_planner(
+        denoise='all', scorer=dict(type='ReasoningScorer', with_ego=True)
+    )
     graph = AnchorPlannerGraph(planner)
     inputs = graph.example(QUERIES, 0)
     assert graph.inputs == ('reasoning', 'features', 'centres', 'status')
     occ = SparseOccFeatures(
         inputs['features'], inputs['centres'], None, [], None
     )
-    plan = planner.predict(inputs['reasoning'], occ, inputs['status'])
+    plan = planner(
+        SceneFeatures(
+            reasoning_token=inputs['reasoning'],
+            occ_queries=occ,
+            ego_status=inputs['status'],
+        )
+    )
     for name, got in zip(graph.outputs, graph(*inputs.values()), strict=True):
         assert torch.equal(got, getattr(plan, name))
 
@@ -88,17 +88,31 @@ def test_anchor_graph_gives_what_the_planner_gives():
 @pytest.mark.parametrize(
     ('options', 'inputs'),
     [
-        (dict(score_source='mlp_no_llm'), ('features', 'centres', 'status')),
         (
-            dict(condition=dict(occ=False, ego=False, reasoning=True)),
+            dict(scorer=dict(type='SceneScorer')),
+            ('features', 'centres', 'status'),
+        ),
+        (
+            dict(
+                condition=dict(
+                    type='ConditionMemory',
+                    occ=False,
+                    ego=False,
+                    reasoning=True,
+                )
+            ),
             ('reasoning',),
         ),
         (
-            dict(condition=dict(ego=False, global_tokens=True)),
+            dict(
+                condition=dict(
+                    type='ConditionMemory', ego=False, global_tokens=True
+                )
+            ),
             ('reasoning', 'features', 'centres', 'global_tokens'),
         ),
         (
-            dict(score_source='anchor_tokens'),
+            dict(scorer=dict(type='AnchorTokenScorer')),
             ('reasoning', 'features', 'centres', 'status'),
         ),
     ],
@@ -114,8 +128,20 @@ def test_inputs_are_what_the_planner_reads(options, inputs):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(diffusion=dict(noise='random')), "'fixed' or 'zero'"),
-        (dict(condition=dict(command='gt3s')), "command='gt3s'"),
+        (
+            dict(
+                head=dict(
+                    type='DenoisingHead',
+                    denoiser=dict(type='AnchorDenoiser'),
+                    schedule=dict(type='TruncatedDDIM', noise='random'),
+                )
+            ),
+            "'fixed' or 'zero'",
+        ),
+        (
+            dict(condition=dict(type='ConditionMemory', command='gt3s')),
+            "command='gt3s'",
+        ),
     ],
 )
 def test_what_a_graph_cannot_know_is_refused(options, message):

@@ -1,8 +1,8 @@
-"""Occupancy queries learn to say what CLIP says of the pixels behind them.
+"""Distil CLIP's image features into occupancy queries.
 
 The overview figure draws a CLIP teacher at the encoder and no more, so the
-form is ours: each query shall point, through a linear layer, where CLIP's
-feature at the query's place in an image points.
+form is ours: a linear layer on each query learns the direction of CLIP's
+feature at the query's place in an image.
 """
 
 import torch
@@ -21,7 +21,7 @@ from mmocc.structures.sparse_occ import SparseOccFeatures
 
 @MODELS.register_module()
 class CLIPDistillation(BaseModule):
-    """A cosine loss between queries and a frozen teacher's features.
+    """Compare queries with a frozen teacher's features by a cosine loss.
 
     For training alone: the teacher never runs elsewhere, and stays on the
     CPU until it does. PyTorch does not know of it, so it is not in
@@ -30,7 +30,7 @@ class CLIPDistillation(BaseModule):
     Args:
         teacher (dict): ``CLIPVisionTeacher``.
         embed_dims (int): Width D of the queries. Defaults to 256.
-        loss_weight (float): Defaults to 1.0.
+        loss_weight (float): Factor on the loss. Defaults to 1.0.
         init_cfg (dict, optional): mmengine's initialisation config.
     """
 
@@ -49,7 +49,7 @@ class CLIPDistillation(BaseModule):
 
     @property
     def teacher(self) -> nn.Module:
-        """The frozen one."""
+        """The frozen teacher."""
         return self._teacher[0]
 
     def forward(
@@ -59,7 +59,7 @@ class CLIPDistillation(BaseModule):
         ego2img: Tensor,
         view_choice: str,
     ) -> Tensor:
-        """Compare queries with the teacher.
+        """Compute the loss between queries and the teacher's features.
 
         Each frame counts alike, however many of its queries a camera sees; a
         frame of which none is seen adds 0.
@@ -74,7 +74,7 @@ class CLIPDistillation(BaseModule):
         Returns:
             Tensor: (), ``loss_weight`` times 1 - cosine.
         """
-        maps = self.teacher.to(imgs.device)(imgs)
+        maps = self.teacher.to(imgs.device)(imgs)  # (B, V, D, h, w)
         with torch.autocast(imgs.device.type, enabled=False):
             targets, seen = read_key_frame(
                 maps,
@@ -97,7 +97,7 @@ def read_key_frame(
     image_shape: tuple[int, int],
     view_choice: str,
 ) -> tuple[Tensor, Tensor]:
-    """Read feature maps where points are, each in the one chosen camera.
+    """Sample feature maps at points, each in the one chosen camera.
 
     Args:
         maps (Tensor): (B, V, D, h, w).
@@ -121,12 +121,12 @@ def read_key_frame(
 
 
 def to_rgb(imgs: Tensor, preprocessor: BaseDataPreprocessor) -> Tensor:
-    """Undo what mmdet3d's preprocessor did to colours.
+    """Undo the normalisation and channel order of mmdet3d's preprocessor.
 
     Args:
         imgs (Tensor): (..., 3, H, W), of images loaded as BGR. Padding
             becomes what its value means.
-        preprocessor (BaseDataPreprocessor): Theirs.
+        preprocessor (BaseDataPreprocessor): The one that made ``imgs``.
 
     Returns:
         Tensor: RGB from 0 to 255.

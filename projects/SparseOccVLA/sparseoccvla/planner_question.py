@@ -1,39 +1,45 @@
-"""What the planner asks the language model, and what it reads as the answer.
+"""The prompt of the planner, and what it reads of the language model.
 
 SparseOccVLA's figure draws a fixed prompt and one reasoning token; the words
 are ours. The other two ways to score by language are ablations.
 """
 
 import string
+from collections.abc import Collection
 
 import torch
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.models.vlms import CausalLM, Tokenizer
 from mmocc.structures.tokens import SparseBridgeOutput
 
+# Fields of SceneFeatures that need the prompt.
+ANSWERS = ('reasoning_token', 'anchor_tokens', 'answer_logits')
 SCORE = 'Score the candidate trajectories of the ego car.'
 CHOOSE = (
     'Which candidate trajectory suits the ego car best? Answer by its letter.'
 )
 
 
-class PlannerQuestion(nn.Module):
-    """A prompt for every frame, and the planner's ``reasoning`` out of it.
+class PlannerQuestion(BaseModule):
+    """Embed the planner's prompt, and read what the planner wants of it.
 
     A anchors of T steps, D the width of the language model, P tokens.
 
+    ``anchor_tokens`` puts one soft token for each anchor behind the prompt
+    and returns the hidden states of these, each of which has seen the anchors
+    before it. ``answer_logits`` returns the logits of A letters behind the
+    prompt; which letter means which anchor is learned. ``reasoning_token`` is
+    the hidden state of the last token.
+
     Args:
-        score_source (str): Of the planner. ``anchor_tokens`` puts one soft
-            token for each anchor behind the prompt and hands over the hidden
-            states of these, each of which has seen the anchors before it.
-            ``answer_logits`` hands over the logits of A letters behind the
-            prompt; which letter means which anchor is learned. All others
-            hand over the hidden state of the last token.
+        reads (Collection[str]): Which of ``ANSWERS`` the planner reads.
         tokenizer (Tokenizer): Of the language model.
-        num_anchors (int): A.
-        num_steps (int): T.
-        token_dims (int): D.
+        planner (nn.Module): With its anchors in ``bank``, unless it reads the
+            reasoning token alone.
+        token_dims (int): Width D.
+        init_cfg (dict, optional): mmengine's initialisation config.
 
     Raises:
         ValueError: If there are more anchors than letters, or the tokenizer
@@ -42,62 +48,67 @@ class PlannerQuestion(nn.Module):
 
     def __init__(
         self,
-        score_source: str,
+        reads: Collection[str],
         tokenizer: Tokenizer,
-        num_anchors: int,
-        num_steps: int,
+        planner: nn.Module,
         token_dims: int,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
-        self.num_anchors = num_anchors
+        super().__init__(init_cfg)
+        self.reads = tuple(reads)
         self.anchor_tokens = letters = None
         words = SCORE
-        if score_source == 'anchor_tokens':
+        if 'anchor_tokens' in reads:
+            num_steps = planner.bank.anchors.shape[1]
             self.anchor_tokens = nn.Linear(2 * num_steps, token_dims)
-        elif score_source == 'answer_logits':
+        if 'answer_logits' in reads:
             words = CHOOSE
-            letters = torch.tensor(_letter_ids(tokenizer, num_anchors))
+            letters = torch.tensor(_letter_ids(tokenizer, len(planner.bank)))
         ids = torch.tensor(tokenizer.encode(words))
         self.register_buffer('letters', letters, persistent=False)
         self.register_buffer('ids', ids, persistent=False)
 
-    def forward(self, vlm: CausalLM, anchors: Tensor) -> Tensor:
-        """Embed the prompt.
+    def forward(self, vlm: CausalLM, planner: nn.Module) -> Tensor:
+        """Embed the prompt, (P, D).
 
         Args:
             vlm (CausalLM): The language model.
-            anchors (Tensor): (A, T, 2) normalised.
-
-        Returns:
-            Tensor: (P, D).
+            planner (nn.Module): As when this was built.
         """
-        words = vlm.embed_text(self.ids)
+        words = vlm.embed_text(self.ids)  # (P, D)
         if self.anchor_tokens is None:
             return words
+        anchors = planner.bank.normalized()  # (A, T, 2)
         return torch.cat([words, self.anchor_tokens(anchors.flatten(1))])
 
-    def read(self, vlm: CausalLM, out: SparseBridgeOutput) -> Tensor:
-        """The answer, as the planner's ``score_source`` wants it.
+    def read(
+        self, vlm: CausalLM, out: SparseBridgeOutput
+    ) -> dict[str, Tensor]:
+        """Return the fields of ``SceneFeatures`` that the planner reads.
 
-        Returns:
-            Tensor: (B, D), or (B, A, D) of ``anchor_tokens``, or (B, A) of
-            ``answer_logits``.
+        Args:
+            vlm (CausalLM): The language model.
+            out (SparseBridgeOutput): With the hidden states of the prompt.
         """
+        fields = {}
+        if 'reasoning_token' in self.reads:
+            fields['reasoning_token'] = out.reasoning  # (B, D)
         if self.anchor_tokens is not None:
-            return out.prompt[:, -self.num_anchors :]
+            behind = len(self.ids)
+            fields['anchor_tokens'] = out.prompt[:, behind:]  # (B, A, D)
         if self.letters is not None:
-            return vlm.logits(out.reasoning, self.letters)
-        return out.reasoning
+            fields['answer_logits'] = vlm.logits(out.reasoning, self.letters)
+        return fields
 
 
 def _letter_ids(tokenizer: Tokenizer, count: int) -> list[int]:
-    """Token ids of A, B, C, ..., all different."""
+    """Find the token ids of A, B, C, ..., all different."""
     letters = string.ascii_uppercase[:count]
     if len(letters) < count:
         raise ValueError(
-            f"planner.score_source='answer_logits' names each of the {count} "
-            f'anchors by a letter, of which there are {len(letters)}; use '
-            "fewer anchors, or score_source='reasoning_token'"
+            f'AnswerLogitScorer names each of the {count} anchors by a '
+            f'letter, of which there are {len(letters)}; use fewer, or '
+            "planner.scorer type='ReasoningScorer'"
         )
     ids = [
         tokenizer.encode(letter, add_special_tokens=False)
@@ -107,7 +118,7 @@ def _letter_ids(tokenizer: Tokenizer, count: int) -> list[int]:
         raise ValueError(
             f'the tokenizer {tokenizer.name_or_path} writes the letters '
             f'{letters} as {ids}, expected a token for each, as '
-            "planner.score_source='answer_logits' compares their logits; use "
-            "another tokenizer, or score_source='reasoning_token'"
+            'AnswerLogitScorer compares their logits; use another tokenizer, '
+            "or planner.scorer type='ReasoningScorer'"
         )
     return [each[0] for each in ids]

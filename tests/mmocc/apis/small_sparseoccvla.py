@@ -22,7 +22,7 @@ model = dict(
         class_prior=0.5,
     ),
     # Closing takes seconds on two cores.
-    decoder=dict(score_thr=0.5, closing=False),
+    occ_head=dict(decoder=dict(score_thr=0.5, closing=False)),
     bridge=dict(
         embed_dims=embed_dims,
         vlm=dict(

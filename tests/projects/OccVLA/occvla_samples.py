@@ -46,10 +46,12 @@ def model_config(occ_head=True, planner=False, **options):
             ),
             loss_occ=dict(type='OccCrossEntropyLoss', free_ratio=0.2),
         )
-    if planner:
-        config['planner'] = dict(
+    if planner is True:
+        planner = dict(
             type='MLPPlanner', embed_dims=WIDTH, hidden_dims=32, num_heads=4
         )
+    if planner:
+        config['planner'] = planner
     config.update(options)
     return config
 

@@ -1,13 +1,14 @@
 """OccVLA as a whole: its losses, what they move, and what it predicts."""
 
 import copy
+import time
 
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from occvla_samples import build_model, make_batch
 
-from mmocc.projects.OccVLA.occvla.meta_action_decoder import DecodedMetaAction
+from mmocc.models.bridges import MetaActionScorer
 from mmocc.structures import DIRECTIONS, SPEEDS, parse_meta_action
 
 
@@ -125,10 +126,10 @@ def test_meta_scores_equal_token_by_token_decoding():
     scene = model.encode_scene(inputs, samples)
     _, memory = model.bridge.remember(scene)
     prompt = next(iter(model.prompts(samples[0], 'meta_action').values()))
-    opening = torch.tensor(model.decide._encode('Action:'))
-    context = torch.cat([prompt, opening])
-    scores = model.decide._score(model.bridge, memory, [context])[0]
-    phrases = model.decide.tree.phrases
+    scorer = MetaActionScorer(model.tokenizer)
+    context = torch.cat([prompt, torch.tensor(scorer._encode('Action:'))])
+    scores = scorer(model.bridge, memory, [prompt]).scores[0]
+    phrases = scorer.tree.phrases
     for k, phrase in enumerate(phrases):
         expected = 1.0
         for j, token in enumerate(phrase):
@@ -200,23 +201,6 @@ def test_trains_under_autocast_of_the_whole_model(stage):
     assert idle == []
 
 
-@pytest.mark.parametrize('embedding', ['hard', 'soft'])
-def test_the_planner_is_told_the_action_that_the_model_says(embedding):
-    """The likeliest pair need not hold the likeliest speed."""
-    scores = torch.zeros(len(SPEEDS), len(DIRECTIONS))
-    scores[SPEEDS.index('Accelerate'), 0] = 0.4
-    scores[SPEEDS.index('Decelerate'), 1:3] = 0.3
-    decision = DecodedMetaAction('Action: Accelerate; ...', scores.flatten())
-    model = build_model(planner=True)
-    model.planner.meta_embedding = embedding
-    speeds, directions = model._told([decision])
-    expected = dict(hard=[[0.0, 1.0, 0.0]], soft=[[0.0, 0.4, 0.6]])[embedding]
-    torch.testing.assert_close(speeds, torch.tensor(expected))
-    torch.testing.assert_close(speeds.sum(), directions.sum())
-    if embedding == 'hard':
-        assert directions.argmax() == 0 and directions.max() == 1
-
-
 def test_a_question_without_supervised_words_costs_nothing():
     """Such as one whose answer was cut away, in every frame of a batch."""
     model = build_model(occ_head=False).train()
@@ -234,3 +218,45 @@ def test_parts_must_be_as_wide_as_the_language_model():
     code = dict(type='RayPositionCode', embed_dims=2304)
     with pytest.raises(ValueError, match=r'position_code\.embed_dims is 2304'):
         build_model(position_code=code)
+
+
+class TestRefuses:
+    """Parts that do not fit, within seconds and before any weight is made."""
+
+    @pytest.fixture(autouse=True)
+    def in_ten_seconds(self):
+        start = time.perf_counter()
+        yield
+        assert time.perf_counter() - start < 10
+
+    def test_a_language_model_that_sees_no_images(self):
+        vlm = dict(type='CausalLM', pretrained='lmsys/vicuna-7b-v1.5')
+        with pytest.raises(
+            ValueError,
+            match=r'model\.bridge\.vlm is CausalLM, which lacks embed_images'
+            r'.*fit: PaliGemma',
+        ):
+            build_model(bridge=dict(type='VLOBridge', vlm=vlm))
+
+    def test_a_planner_that_reads_occupancy_queries(self):
+        planner = dict(
+            type='AnchorDiffusionPlanner',
+            reasoning_dims=128,
+            ego_dims=7,
+            anchors=dict(type='AnchorBank'),
+        )
+        with pytest.raises(
+            ValueError,
+            match=r'model\.planner is AnchorDiffusionPlanner, which reads '
+            r'reasoning_token .*; occ_queries .*, but this OccVLA gives '
+            r'ego_history, ego_status, meta_action, visual_tokens',
+        ):
+            build_model(planner=planner)
+
+    def test_a_part_that_is_no_planner(self):
+        with pytest.raises(
+            ValueError,
+            match=r'model\.planner is OccCrossEntropyLoss, which lacks .*'
+            'fit: AnchorDiffusionPlanner, MLPPlanner',
+        ):
+            build_model(planner=dict(type='OccCrossEntropyLoss'))

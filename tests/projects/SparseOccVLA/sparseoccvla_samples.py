@@ -1,5 +1,6 @@
 """Hand-made frames and a model smaller than tiny, for SparseOccVLA."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,11 +51,12 @@ def model_config(anchors, *changes):
     """
     cfg = Config.fromfile(SMALL)
     for change in changes:
+        # Merging takes ``_delete_`` out of the change.
         merged = Config._merge_a_into_b(
-            dict(model=change), cfg._cfg_dict.to_dict()
+            dict(model=copy.deepcopy(change)), cfg._cfg_dict.to_dict()
         )
         cfg = Config(merged)
-    if cfg.model.planner is not None:
+    if 'anchors' in (cfg.model.planner or {}):
         cfg.model.planner.anchors.file = str(anchors)
     return cfg.model
 

@@ -19,42 +19,53 @@ from mmocc.projects.SparseOccVLA.sparseoccvla.planner_question import (
 )
 
 
-def build(anchors, score_source, **planner):
-    change = dict(planner=dict(score_source=score_source, **planner))
+def build(anchors, scorer):
+    change = dict(planner=dict(scorer=dict(_delete_=True, type=scorer)))
     return build_model(anchors, change).eval()
+
+
+def read(model, out, field):
+    """One field that the planner reads of the language model."""
+    return model.question.read(model.bridge.vlm, out)[field]
+
+
+def planner_with(num_anchors):
+    """Stands for a planner of which only the number of anchors is read."""
+    return SimpleNamespace(bank=range(num_anchors))
 
 
 def ask(model):
     """Sparse queries read, with the prompt behind them."""
     inputs, samples = make_batch(2)
     scene = model.encode_scene(inputs, samples)
-    return model.bridge(scene, None, model._prompt)
+    return model.bridge(scene, None, model.prompt())
 
 
 @torch.no_grad()
 def test_the_reasoning_token_is_the_last_of_the_prompt(model):
     out = ask(model)
-    assert torch.equal(model._reasoning(out), out.prompt[:, -1])
+    token = read(model, out, 'reasoning_token')
+    assert torch.equal(token, out.prompt[:, -1])
     width = model.bridge.vlm.embed_dims
     assert out.prompt.shape == (2, len(model.question.ids), width)
 
 
 @torch.no_grad()
 def test_an_anchor_token_sees_the_anchors_before_it(anchors):
-    model = build(anchors, 'anchor_tokens')
+    model = build(anchors, 'AnchorTokenScorer')
     words = len(model.question.ids)
-    assert len(model._prompt) == words + ANCHORS
-    before = model._reasoning(ask(model))
+    assert len(model.prompt()) == words + ANCHORS
+    before = read(model, ask(model), 'anchor_tokens')
     assert before.shape == (2, ANCHORS, model.bridge.vlm.embed_dims)
     model.planner.bank.anchors[3] += 1.0
-    after = model._reasoning(ask(model))
+    after = read(model, ask(model), 'anchor_tokens')
     assert torch.equal(before[:, :3], after[:, :3])
     changed = (before != after).any(dim=-1)
     assert changed[:, 3:].all()
 
 
 def test_anchor_tokens_are_trained_by_the_scores(anchors):
-    model = build(anchors, 'anchor_tokens')
+    model = build(anchors, 'AnchorTokenScorer')
     model(*make_batch(1), 'loss')['loss_score'].backward()
     assert model.question.anchor_tokens.weight.grad.abs().max() > 0
     assert model.bridge.tokens.project[1].weight.grad.abs().max() > 0
@@ -62,21 +73,21 @@ def test_anchor_tokens_are_trained_by_the_scores(anchors):
 
 @torch.no_grad()
 def test_answer_logits_are_those_of_the_letters(anchors):
-    model = build(anchors, 'answer_logits', score_ego=False)
+    model = build(anchors, 'AnswerLogitScorer')
     tokenizer = build_tokenizer(TOKENIZER)
     assert tokenizer.decode(model.question.letters) == 'ABCDEF'
     out = ask(model)
     logits = model.bridge.vlm.logits(out.reasoning)
     torch.testing.assert_close(
-        model._reasoning(out), logits[:, model.question.letters]
+        read(model, out, 'answer_logits'), logits[:, model.question.letters]
     )
 
 
-@pytest.mark.parametrize('source', ['mlp_no_llm', 'reasoning_token'])
+@pytest.mark.parametrize('scorer', ['SceneScorer', 'ReasoningScorer'])
 @torch.no_grad()
-def test_nothing_is_asked_where_nothing_is_read(anchors, source):
+def test_nothing_is_asked_where_nothing_is_read(anchors, scorer):
     seen = []
-    model = build(anchors, source, score_ego=False)
+    model = build(anchors, scorer)
     model.bridge.vlm.decoder.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs['inputs_embeds']),
         with_kwargs=True,
@@ -84,7 +95,7 @@ def test_nothing_is_asked_where_nothing_is_read(anchors, source):
     model(*make_batch(1), 'predict')
     visual = QUERIES + GLOBALS
     asked = seen[0].shape[1] - visual
-    if source == 'mlp_no_llm':
+    if scorer == 'SceneScorer':
         assert model.question is None and asked == 0
     else:
         assert asked == len(model.question.ids)
@@ -93,7 +104,7 @@ def test_nothing_is_asked_where_nothing_is_read(anchors, source):
 def test_more_anchors_than_letters_are_refused():
     tokenizer = build_tokenizer(TOKENIZER)
     with pytest.raises(ValueError, match=r'27 anchors.*there are 26'):
-        PlannerQuestion('answer_logits', tokenizer, 27, 6, 32)
+        PlannerQuestion(['answer_logits'], tokenizer, planner_with(27), 32)
 
 
 @pytest.mark.parametrize('ids', [[3], [3, 4]])
@@ -103,4 +114,4 @@ def test_tokenizers_without_letters_are_refused(ids):
         name_or_path='odd', encode=lambda *_, **__: ids
     )
     with pytest.raises(ValueError, match='tokenizer odd writes the letters'):
-        PlannerQuestion('answer_logits', tokenizer, 6, 6, 32)
+        PlannerQuestion(['answer_logits'], tokenizer, planner_with(6), 32)

@@ -31,12 +31,12 @@ EGO_OPTIONS = {
     'all': {},
     'no status': dict(
         use_status=False,
-        planner=dict(score_ego=False, condition=dict(ego=False)),
+        planner=dict(scorer=dict(with_ego=False), condition=dict(ego=False)),
         forecaster=dict(use_status=False, use_history=False),
     ),
     'no history': dict(forecaster=dict(use_history=False)),
     'no status in forecasts': dict(forecaster=dict(use_status=False)),
-    'scores without': dict(planner=dict(score_ego=False)),
+    'scores without': dict(planner=dict(scorer=dict(with_ego=False))),
     'denoiser without': dict(planner=dict(condition=dict(ego=False))),
 }
 
@@ -119,7 +119,12 @@ def test_a_batch_of_two_predicts_what_two_batches_of_one_do(model):
 
 def test_a_batch_of_two_has_the_mean_loss_of_two_batches_of_one(anchors):
     """With as many voxels and words in each, and no noise in the plan."""
-    change = dict(planner=dict(head='regression'))
+    head = dict(
+        _delete_=True,
+        type='RegressionHead',
+        denoiser=dict(type='AnchorDenoiser'),
+    )
+    change = dict(planner=dict(head=head))
     model = build_model(anchors, change).eval()
     inputs, samples = make_batch(2)
     together = model(inputs, samples, 'loss')
@@ -148,7 +153,7 @@ def test_the_llm_sees_each_query_and_twelve_globals_of_the_images(model):
     predict(model, inputs, samples)
     hook.remove()
     visual = QUERIES + GLOBALS
-    prompt = model._prompt
+    prompt = model.prompt()
     ids = samples[0].gt_text.input_ids
     words = len(ids) * max(map(len, ids))
     assert seen[0].shape[1] == visual + words + len(prompt)
@@ -211,7 +216,7 @@ class TestText:
             {0: '', 1: '', 2: 'Action: Accelerate; Turn Left.'},
             {0: '', 1: '', 2: 'perhaps'},
         ]
-        monkeypatch.setattr(model, '_answer', lambda *_: replies)
+        monkeypatch.setattr(model, 'generate_answers', lambda *_: replies)
         first, second = predict(model, inputs, samples)
         assert (first.pred_meta.speed, first.pred_meta.direction) == (1, 1)
         assert second.pred_meta.speed == second.pred_meta.direction == IGNORE
@@ -345,19 +350,6 @@ class TestNoFuture:
         condition = dict(command='gt3s')
         assert moved(dict(planner=dict(condition=condition)))
 
-    def test_a_future_that_ends_early_gives_a_command_still(self, anchors):
-        condition = dict(command='gt3s')
-        model = build_model(
-            anchors, dict(planner=dict(condition=condition))
-        ).eval()
-        _, samples = make_batch(3)
-        samples[0].gt_ego.fut_masks[4:] = False  # 2.5 m to the left by then
-        samples[0].gt_ego.fut_trajs[:4, 1] = 2.5
-        samples[1].gt_ego.fut_trajs[:, 1] = -9.0
-        samples[2].gt_ego.fut_masks[:] = False
-        command = model._extras(None, None, samples).command
-        assert command.tolist() == [0, 2, 1]
-
     def test_the_command_masks_anchors(self, anchors, tmp_path):
         grouped = write_anchors(tmp_path, mode='per_command')
         change = dict(
@@ -372,12 +364,10 @@ class TestNoFuture:
             samples[0].gt_ego.fut_trajs[:, 1] = aside
             with torch.no_grad():
                 scene = model.encode_scene(inputs, samples)
-                out, _ = model.bridge.remember(scene, model._prompt)
-                plan = model.planner.predict(
-                    model._reasoning(out),
-                    scene,
-                    model._status(samples),
-                    model._extras(scene, out, samples),
+                out, _ = model.bridge.remember(scene, model.prompt())
+                plan = model.planner(
+                    model.scene_features(scene, out, samples),
+                    command=model.planner._command(samples),
                 )
             ends.append(model.planner.bank.anchors[plan.chosen[0], -1, 1])
         assert ends[0] > 2 > -2 > ends[1]
@@ -440,7 +430,7 @@ class TestSparseWorlds:
         self, anchors
     ):
         """And the car still answers and plans."""
-        change = dict(decoder=dict(score_thr=1.0))
+        change = dict(occ_head=dict(decoder=dict(score_thr=1.0)))
         model = build_model(anchors, change).eval()
         for sample in predict(model, *make_batch()):
             for key, shape in (
@@ -457,7 +447,9 @@ class TestSparseWorlds:
     @pytest.mark.parametrize('target', ['all', 'visible'])
     def test_zero_and_one_voxel_train(self, anchors, voxels, target):
         """Now and at each step to come."""
-        model = build_model(anchors, dict(target=target)).train()
+        model = build_model(
+            anchors, dict(occ_head=dict(target=target))
+        ).train()
         losses = model(*make_batch(voxels=voxels), 'loss')
         assert all(torch.isfinite(value) for value in losses.values())
         sum(losses.values()).backward()
@@ -473,7 +465,9 @@ class TestSparseWorlds:
         for each in (samples, hidden):
             each[0].gt_occ.mask_camera[:9] = False
         for target in ('visible', 'all'):
-            model = build_model(anchors, dict(target=target)).eval()
+            model = build_model(
+                anchors, dict(occ_head=dict(target=target))
+            ).eval()
             first, second = (
                 model(inputs, each, 'loss')['loss_points_0']
                 for each in (samples, hidden)
@@ -531,8 +525,8 @@ class TestRefuses:
             build_model(anchors, change)
 
     def test_unknown_targets(self, anchors):
-        with pytest.raises(ValueError, match=r"model\.target is 'seen'"):
-            build_model(anchors, dict(target='seen'))
+        with pytest.raises(ValueError, match=r"occ_head\.target is 'seen'"):
+            build_model(anchors, dict(occ_head=dict(target='seen')))
 
 
 def test_a_frozen_encoder_stays_as_it_is(anchors):
@@ -576,7 +570,7 @@ def test_a_frozen_encoder_teaches_forecasts_and_plans_without_words(anchors):
             bridge=None,
             tokenizer=None,
             forecaster=dict(fusion='encoder'),
-            planner=dict(score_source='mlp_no_llm', score_ego=False),
+            planner=dict(scorer=dict(_delete_=True, type='SceneScorer')),
         ),
     ).train()
     sum(model(*make_batch(1), 'loss').values()).backward()

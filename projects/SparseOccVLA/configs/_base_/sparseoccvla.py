@@ -52,8 +52,11 @@ model = dict(
         refine_layers=(3,),
         with_cp=True,
     ),
-    decoder=dict(type='PointSetDecoder'),
-    loss_occ=dict(type='SetOccLoss'),
+    occ_head=dict(
+        type='PointSetOccHead',
+        decoder=dict(type='PointSetDecoder'),
+        loss_occ=dict(type='SetOccLoss'),
+    ),
     bridge=dict(
         type='SparseQueryBridge',
         vlm=_base_.vlm,
@@ -75,7 +78,16 @@ model = dict(
         ego_dims=7,
         # speed, vx, vy, ax, ay, yaw rate, steering: each near 1
         ego_scales=(10, 10, 3, 3, 3, 0.5, 5),
-        score_ego=True,
-        anchors=dict(file='data/nuscenes/anchors_18_train.npz'),
+        anchors=dict(
+            type='AnchorBank', file='data/nuscenes/anchors_18_train.npz'
+        ),
+        condition=dict(type='ConditionMemory'),
+        scorer=dict(type='ReasoningScorer', with_ego=True),
+        loss_score=dict(type='AnchorBCELoss'),
+        head=dict(
+            type='DenoisingHead',
+            denoiser=dict(type='AnchorDenoiser'),
+            schedule=dict(type='TruncatedDDIM'),
+        ),
     ),
 )

@@ -66,8 +66,13 @@ model = dict(
         query_init='ground',
         point_reader=dict(hidden_dims=64, max_shift=1.5),
     ),
-    decoder=dict(type='PointSetDecoder', score_thr=0.3, ctr_dist_thr=8.0),
-    loss_occ=set_loss,
+    occ_head=dict(
+        type='PointSetOccHead',
+        decoder=dict(type='PointSetDecoder', score_thr=0.3, ctr_dist_thr=8.0),
+        loss_occ=set_loss,
+        # Labels behind walls repeat the holes of the LiDAR.
+        target='visible',
+    ),
     bridge=dict(
         type='SparseQueryBridge',
         vlm=_base_.vlm,
@@ -89,11 +94,18 @@ model = dict(
         ego_dims=7,
         # speed, vx, vy, ax, ay, yaw rate, steering: each near 1
         ego_scales=(10, 10, 3, 3, 3, 0.5, 5),
-        score_ego=True,
         embed_dims=64,
         num_heads=4,
-        anchors=dict(file='data/synthetic/anchors_18_train.npz'),
+        anchors=dict(
+            type='AnchorBank', file='data/synthetic/anchors_18_train.npz'
+        ),
+        condition=dict(type='ConditionMemory'),
+        scorer=dict(type='ReasoningScorer', with_ego=True),
+        loss_score=dict(type='AnchorBCELoss'),
+        head=dict(
+            type='DenoisingHead',
+            denoiser=dict(type='AnchorDenoiser'),
+            schedule=dict(type='TruncatedDDIM'),
+        ),
     ),
-    # Labels behind walls repeat the holes of the LiDAR.
-    target='visible',
 )

@@ -8,7 +8,7 @@ _base_ = [
 model = dict(
     freeze_encoder=True,
     # A few hundred iterations: every anchor says how near it is.
-    planner=dict(loss_score=dict(kind='soft')),
+    planner=dict(loss_score=dict(type='AnchorSoftLoss')),
 )
 custom_hooks = [
     dict(type='ForecastCurriculumHook', schedule=((0, 1), (1, 3), (2, 6))),

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mmocc.models.bridges import ActionTree
-from mmocc.models.bridges.action_tree import marginals
 from mmocc.structures import META_ACTIONS
+from mmocc.structures.meta_action import meta_action_marginals
 
 
 def encode(text):
@@ -38,7 +38,7 @@ def test_probabilities_of_pairs_sum_to_one(tree):
     scores = tree.probabilities(logits)
     assert scores.shape == (2, 18)
     torch.testing.assert_close(scores.sum(dim=1), torch.ones(2))
-    speeds, directions = marginals(scores)
+    speeds, directions = meta_action_marginals(scores)
     torch.testing.assert_close(speeds.sum(dim=1), torch.ones(2))
     torch.testing.assert_close(directions.sum(dim=1), torch.ones(2))
 
@@ -50,7 +50,7 @@ def test_a_word_is_weighed_against_its_legal_rivals_alone(tree):
     logits[:, :, 0, column(tree, 'Accelerate')] = torch.tensor(2.0).log()
     # No action begins with this word, so its height does not count.
     logits[:, :, 0, column(tree, 'Left')] = 50.0
-    speeds, _ = marginals(tree.probabilities(logits))
+    speeds, _ = meta_action_marginals(tree.probabilities(logits))
     torch.testing.assert_close(speeds, torch.tensor([[0.25, 0.5, 0.25]]))
 
 
@@ -58,7 +58,7 @@ def test_pairs_stand_in_the_order_of_the_vocabulary():
     scores = torch.zeros(18)
     action = next(a for a in META_ACTIONS if a.direction == 'Turn Right')
     scores[META_ACTIONS.index(action)] = 1.0
-    speeds, directions = marginals(scores)
+    speeds, directions = meta_action_marginals(scores)
     assert speeds.argmax() == action.speed_index
     assert directions.argmax() == action.direction_index
 

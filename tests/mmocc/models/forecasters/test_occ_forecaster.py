@@ -10,6 +10,7 @@ from mmocc.models.forecasters import OccForecaster
 from mmocc.models.forecasters.ego_motion import into_next_frame, rotate
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, OccDataSample
+from mmocc.structures.scene_features import SceneFeatures
 from mmocc.structures.sparse_occ import PointSet, SparseOccFeatures
 from mmocc.structures.tokens import TextBatch
 
@@ -35,6 +36,11 @@ class MeanSquareSetLoss(torch.nn.Module):
             loss_points_0=sum(errors, zero),
             loss_classes_0=layer.logits.square().mean(),
         )
+
+
+def features(scene, hidden):
+    """What the forecaster reads: queries, and the language model's states."""
+    return SceneFeatures(occ_queries=scene, occ_hidden=hidden)
 
 
 def build(**options):
@@ -137,15 +143,19 @@ def test_starts_from_the_encoders_queries_exactly():
     forecaster, scene = build(), make_scene()
     fused = forecaster.fuse(scene.features, make_hidden())
     assert torch.equal(fused, scene.features)
-    a = forecaster.predict(scene, make_hidden(), make_samples(vx=3.0))
-    b = forecaster.predict(scene, 9 * make_hidden(), make_samples(vx=3.0))
+    a = forecaster.predict(
+        features(scene, make_hidden()), make_samples(vx=3.0)
+    )
+    b = forecaster.predict(
+        features(scene, 9 * make_hidden()), make_samples(vx=3.0)
+    )
     assert_same(a, b)
 
 
 @torch.no_grad()
 def test_a_standing_car_forecasts_the_present_at_the_start():
     scene = make_scene()
-    forecast = build().predict(scene, make_hidden(), make_samples())
+    forecast = build().predict(features(scene, make_hidden()), make_samples())
     assert len(forecast.point_sets) == STEPS
     for step in forecast.point_sets:
         assert torch.equal(step.points, scene.layers[-1].points)
@@ -158,7 +168,9 @@ def test_a_driving_car_carries_the_present_at_the_start():
     """2 m a step straight on: everything comes 2 m closer."""
     scene = make_scene()
     present = scene.layers[-1].points
-    forecast = build().predict(scene, make_hidden(), make_samples(vx=4.0))
+    forecast = build().predict(
+        features(scene, make_hidden()), make_samples(vx=4.0)
+    )
     for t, step in enumerate(forecast.point_sets, start=1):
         expected = present - torch.tensor([2.0 * t, 0, 0])
         torch.testing.assert_close(step.points, expected, atol=1e-5, rtol=0)
@@ -178,8 +190,7 @@ def test_a_quarter_circle_brings_what_was_left_ahead():
     centre = torch.tensor([0.0, radius, 0])  # of the circle, to the left
     scene.layers[-1].points[:] = centre + torch.tensor([1.0, 0, 0])
     forecast = build().predict(
-        scene,
-        make_hidden(),
+        features(scene, make_hidden()),
         make_samples(vx=2 * chord, yaw_rate=2 * turn),
     )
     # The centre stays 10 m to the left; what was ahead of it is now to its
@@ -218,7 +229,9 @@ def test_queries_that_fall_behind_enter_again_in_front():
     points = scene.layers[-1].points
     points[:, 0] += torch.tensor([-38.5, 0, 0]) - points[:, :1].mean(dim=2)
     points[:, 1] += torch.tensor([30.0, 0, 0]) - points[:, 1:2].mean(dim=2)
-    forecast = build().predict(scene, make_hidden(), make_samples(vx=4.0))
+    forecast = build().predict(
+        features(scene, make_hidden()), make_samples(vx=4.0)
+    )
     first, later = forecast.point_sets[0], forecast.point_sets[2]
     torch.testing.assert_close(
         first.points[:, 0], points[:, 0] + torch.tensor([78.0, 0, 0])
@@ -240,7 +253,9 @@ def test_only_movable_classes_have_a_velocity():
     logits = scene.layers[-1].logits.zero_()
     logits[:, 0, :, CAR] = 5
     logits[:, 1:, :, ROAD] = 5
-    forecast = forecaster.predict(scene, make_hidden(), make_samples())
+    forecast = forecaster.predict(
+        features(scene, make_hidden()), make_samples()
+    )
     moved = forecast.point_sets[0].points - scene.layers[-1].points
     torch.testing.assert_close(
         moved[:, 0], torch.tensor([1.5, 1.5, 0]).expand(BATCH, POINTS, 3)
@@ -254,7 +269,9 @@ def test_respawn_sets_points_around_the_centre():
     for branch in (forecaster.step.offset, forecaster.step.velocity):
         branch[-2].weight.zero_()
         branch[-2].bias.zero_()
-    forecast = forecaster.predict(scene, make_hidden(), make_samples(vx=4.0))
+    forecast = forecaster.predict(
+        features(scene, make_hidden()), make_samples(vx=4.0)
+    )
     centres = scene.layers[-1].points.mean(dim=2, keepdim=True)
     torch.testing.assert_close(
         forecast.point_sets[0].points, centres.expand(-1, -1, POINTS, -1)
@@ -266,12 +283,12 @@ def test_respawn_sets_points_around_the_centre():
 def test_the_future_changes_no_prediction(step):
     forecaster = shake(build(step=step))
     scene, hidden = make_scene(), make_hidden()
-    a = forecaster.predict(scene, hidden, make_samples(vx=4.0))
+    a = forecaster.predict(features(scene, hidden), make_samples(vx=4.0))
     changed = make_samples(vx=4.0, future=5.0)
     for sample in changed:
         sample.gt_ego.fut_masks[3:] = False
         sample.gt_ego.command += 2
-    assert_same(a, forecaster.predict(scene, hidden, changed))
+    assert_same(a, forecaster.predict(features(scene, hidden), changed))
 
 
 @pytest.mark.parametrize(
@@ -289,8 +306,8 @@ def test_only_the_ego_inputs_that_are_asked_for_are_read(
         samples = make_samples(vx=4.0)
         for sample in samples:
             change(sample.gt_ego)
-        a = forecaster.predict(scene, hidden, make_samples(vx=4.0))
-        b = forecaster.predict(scene, hidden, samples)
+        a = forecaster.predict(features(scene, hidden), make_samples(vx=4.0))
+        b = forecaster.predict(features(scene, hidden), samples)
         return not torch.equal(a.displacements, b.displacements)
 
     assert differs(lambda ego: ego.status.add_(1)) == use_status
@@ -305,11 +322,11 @@ def test_a_batch_of_two_equals_two_of_one(step):
     forecaster = shake(build(step=step))
     scene, hidden = make_scene(), make_hidden()
     samples = make_samples(vx=4.0, yaw_rate=0.2)
-    both = forecaster.predict(scene, hidden, samples)
+    both = forecaster.predict(features(scene, hidden), samples)
     for b in range(BATCH):
         keep = slice(b, b + 1)
         one = forecaster.predict(
-            rows(scene, keep), hidden[keep], samples[keep]
+            features(rows(scene, keep), hidden[keep]), samples[keep]
         )
         for t in range(STEPS):
             for name in ('points', 'logits'):
@@ -335,7 +352,7 @@ def test_the_fusions():
         out = fuse(f, h)
         assert torch.equal(out, fuse(f + 1, h)) != reads_features
         assert torch.equal(out, fuse(f, h.flip(-1))) != reads_hidden
-    build(fusion='encoder').predict(scene, None, samples)
+    build(fusion='encoder').predict(features(scene, None), samples)
 
 
 def targets_of(steps, missing=()):
@@ -351,17 +368,21 @@ def test_horizon_says_how_many_steps_are_trained():
     for horizon in (1, 4):
         forecaster.horizon = horizon
         losses = forecaster.loss(
-            scene, make_hidden(), make_samples(), targets_of(STEPS)
+            features(scene, make_hidden()), make_samples(), targets_of(STEPS)
         )
         assert set(losses) == {
             'loss_ego_motion',
             *(f'step{t}.loss_points_0' for t in range(1, horizon + 1)),
             *(f'step{t}.loss_classes_0' for t in range(1, horizon + 1)),
         }
-        forecast = forecaster.predict(scene, make_hidden(), make_samples())
+        forecast = forecaster.predict(
+            features(scene, make_hidden()), make_samples()
+        )
         assert len(forecast.point_sets) == STEPS
     with pytest.raises(ValueError, match='labels of 3 future frames'):
-        forecaster.loss(scene, make_hidden(), make_samples(), targets_of(3))
+        forecaster.loss(
+            features(scene, make_hidden()), make_samples(), targets_of(3)
+        )
 
 
 def test_each_step_meets_its_own_label():
@@ -373,7 +394,9 @@ def test_each_step_meets_its_own_label():
         for t in range(STEPS)
     ]
     targets[2][1] = None
-    losses = forecaster.loss(scene, make_hidden(), make_samples(), targets)
+    losses = forecaster.loss(
+        features(scene, make_hidden()), make_samples(), targets
+    )
     for t in range(STEPS):
         expected = sum(
             (points[b] - targets[t][b]).square().mean()
@@ -390,7 +413,7 @@ def test_ego_motion_is_compared_where_both_ends_are_known():
     samples = make_samples(vx=4.0)  # 2 m a step; the truth has 2 + b and 0.5
     samples[1].gt_ego.fut_masks[:] = torch.tensor([1, 1, 0, 1, 1, 0]).bool()
     loss = forecaster.loss(
-        make_scene(), make_hidden(), samples, targets_of(STEPS)
+        features(make_scene(), make_hidden()), samples, targets_of(STEPS)
     )['loss_ego_motion']
     # Six steps of 0.5^2, and steps 1, 2 and 5 of 1^2 + 0.5^2.
     expected = 2 * (6 * 0.25 + 3 * 1.25) / 9
@@ -407,7 +430,9 @@ def test_every_weight_is_trained_from_the_first_step(step, fusion):
     for missing in ((), [(0, b) for b in range(BATCH)]):
         forecaster.zero_grad()
         losses = forecaster.loss(
-            make_scene(), hidden, make_samples(vx=4.0), targets_of(1, missing)
+            features(make_scene(), hidden),
+            make_samples(vx=4.0),
+            targets_of(1, missing),
         )
         sum(losses.values()).backward()
         unused = [
@@ -433,7 +458,9 @@ def test_a_forecast_learns():
     optimiser = torch.optim.Adam(forecaster.parameters(), lr=3e-3)
     history = []
     for _ in range(150):
-        losses = forecaster.loss(scene, make_hidden(), samples, targets)
+        losses = forecaster.loss(
+            features(scene, make_hidden()), samples, targets
+        )
         points = sum(v for k, v in losses.items() if 'points' in k)
         history.append((points.item(), losses['loss_ego_motion'].item()))
         optimiser.zero_grad()
@@ -441,7 +468,7 @@ def test_a_forecast_learns():
         optimiser.step()
     assert history[-1][0] < 0.5 * history[0][0]
     assert history[-1][1] < 0.02 * history[0][1]
-    turns = forecaster.predict(scene, make_hidden(), samples).turns
+    turns = forecaster.predict(features(scene, make_hidden()), samples).turns
     torch.testing.assert_close(
         turns.sum(dim=1), torch.full((BATCH,), turn * STEPS), atol=0.1, rtol=0
     )
@@ -449,10 +476,12 @@ def test_a_forecast_learns():
 
 def test_float32_under_autocast():
     forecaster, scene = build(), make_scene()
-    plain = forecaster.predict(scene, make_hidden(), make_samples(vx=4.0))
+    plain = forecaster.predict(
+        features(scene, make_hidden()), make_samples(vx=4.0)
+    )
     with torch.autocast('cpu', torch.bfloat16):
         cast = forecaster.predict(
-            scene, make_hidden().bfloat16(), make_samples(vx=4.0)
+            features(scene, make_hidden().bfloat16()), make_samples(vx=4.0)
         )
     assert cast.point_sets[-1].points.dtype == torch.float32
     assert_same(plain, cast)
@@ -475,14 +504,16 @@ def test_unknown_choices_are_refused(options, message):
 def test_points_of_another_encoder_are_refused():
     with pytest.raises(ValueError, match='encoder gives 5 points'):
         build(num_points=8).predict(
-            make_scene(), make_hidden(), make_samples()
+            features(make_scene(), make_hidden()), make_samples()
         )
 
 
 def test_training_needs_a_loss():
     with pytest.raises(ValueError, match='set_loss is None'):
         build(set_loss=None).loss(
-            make_scene(), make_hidden(), make_samples(), targets_of(STEPS)
+            features(make_scene(), make_hidden()),
+            make_samples(),
+            targets_of(STEPS),
         )
 
 
@@ -524,7 +555,9 @@ def test_forecasts_do_not_depend_on_the_text():
             ids = ids.expand(BATCH, 2, -1)
             text = TextBatch(ids, ids, torch.ones_like(ids) > 0)
         hidden = bridge(scene, text).queries
-        return forecaster.predict(scene, hidden, make_samples(vx=4.0))
+        return forecaster.predict(
+            features(scene, hidden), make_samples(vx=4.0)
+        )
 
     asked = forecast(torch.tensor([3, 9, 20, 31]))
     other = forecast(torch.tensor([35, 2, 11, 5]))

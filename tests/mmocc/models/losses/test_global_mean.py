@@ -5,7 +5,7 @@ import torch
 
 from mmocc.models.losses import global_mean as module
 from mmocc.models.losses.global_mean import global_mean
-from mmocc.models.planners.anchor_score_loss import AnchorScoreLoss
+from mmocc.models.planners import AnchorBCELoss
 
 
 def as_processes(monkeypatch, counts):
@@ -27,7 +27,7 @@ def test_the_average_process_has_the_mean_of_all(monkeypatch, counts):
 
 def test_scores_of_one_frame_a_process(monkeypatch):
     """Batch size 1, and the scene of the other process ends here."""
-    loss = AnchorScoreLoss()
+    loss = AnchorBCELoss()
     logits = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
     args = torch.tensor([0, 1]), torch.zeros(2, 2), torch.tensor([True, False])
     together = loss(logits, *args)

@@ -138,7 +138,7 @@ def test_trains_and_predicts_under_autocast_of_the_whole_model(dtype):
     expected = head.loss(hidden, [make_sample()])['loss_occ']
     with torch.autocast('cpu', torch.bfloat16):
         loss = head.loss(hidden, [make_sample()])['loss_occ']
-        [occupancy] = head.predict(hidden)
+        [occupancy] = head.predict(hidden, [])
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, expected, atol=0.05, rtol=0)
     assert occupancy.semantics.shape == (200, 200, 16)

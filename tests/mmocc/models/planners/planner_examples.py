@@ -5,10 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.structures import BaseDataElement
 from mmocc_testing import make_anchor_set
 
+from mmocc.models.planners import PlannerSizes
 from mmocc.models.planners.anchor_set import AnchorSet
 from mmocc.registry import MODELS
+from mmocc.structures import OccDataSample
+from mmocc.structures.scene_features import SceneFeatures
 from mmocc.structures.sparse_occ import SparseOccFeatures
 
 STEPS = 6
@@ -48,13 +52,56 @@ def anchor_file(folder: Path, **changes) -> Path:
     return path
 
 
+def denoiser(**options) -> dict:
+    """Config of a small network."""
+    return dict(type='AnchorDenoiser', ffn_ratio=2, **options)
+
+
+def denoising(schedule: dict | None = None, **options) -> dict:
+    """Config of a denoising head; ``options`` go to its network."""
+    return dict(
+        type='DenoisingHead',
+        denoiser=denoiser(**options),
+        schedule=dict(type='TruncatedDDIM', **(schedule or {})),
+    )
+
+
+REGRESSION = dict(type='RegressionHead', denoiser=denoiser())
+# A head of each kind, by name.
+HEADS = dict(
+    denoising=denoising(),
+    regression=REGRESSION,
+    mlp=dict(type='SceneMLPHead'),
+    vae=dict(type='VAEHead', denoiser=denoiser()),
+)
+
+
+def make_sizes(**changes) -> PlannerSizes:
+    """Sizes of the small planners here."""
+    sizes = PlannerSizes(
+        num_anchors=6,
+        num_steps=STEPS,
+        embed_dims=16,
+        num_heads=2,
+        num_blocks=2,
+        occ_dims=OCC_DIMS,
+        ego_dims=EGO_DIMS,
+        token_dims=LLM_DIMS,
+    )
+    return replace(sizes, **changes)
+
+
 def make_planner(folder: Path, awake: bool = True, **options):
     """A small planner; ``awake`` gives its zero weights something to do."""
     torch.manual_seed(0)
     mode = options.pop('mode', 'global')
     anchors = dict(
-        file=anchor_file(folder, mode=mode), num_anchors=6, mode=mode
+        type='AnchorBank',
+        file=anchor_file(folder, mode=mode),
+        num_anchors=6,
+        mode=mode,
     )
+    options.setdefault('head', denoising())
     anchors.update(options.pop('anchors', {}))
     planner = MODELS.build(
         dict(
@@ -65,7 +112,6 @@ def make_planner(folder: Path, awake: bool = True, **options):
             anchors=anchors,
             embed_dims=16,
             num_heads=2,
-            ffn_ratio=2,
             **options,
         )
     )
@@ -104,6 +150,38 @@ def make_inputs(frames: int = 3, dtype=torch.float32):
         make_occ(frames, dtype),
         torch.randn(frames, EGO_DIMS, generator=generator).to(dtype),
     )
+
+
+def make_scene(
+    frames: int = 3, dtype=torch.float32, **changes
+) -> SceneFeatures:
+    """Reasoning token, occupancy queries and ego status of some frames."""
+    reasoning, occ, ego = make_inputs(frames, dtype)
+    fields = dict(reasoning_token=reasoning, occ_queries=occ, ego_status=ego)
+    return SceneFeatures(**{**fields, **changes})
+
+
+def one_frame(scene: SceneFeatures, index: int) -> SceneFeatures:
+    """A single frame of a scene, with its occupancy and ego status."""
+    row, occ = slice(index, index + 1), scene.occ_queries
+    return SceneFeatures(
+        reasoning_token=scene.reasoning_token[row],
+        occ_queries=SparseOccFeatures(
+            occ.features[row], occ.centres[row], occ.spread[row], [], None
+        ),
+        ego_status=scene.ego_status[row],
+    )
+
+
+def make_samples(futures, mask, tokens='abc'):
+    """Frames with these futures as their ground truth."""
+    samples = []
+    for token, future, known in zip(tokens, futures, mask, strict=False):
+        sample = OccDataSample()
+        sample.set_metainfo(dict(token=token))
+        sample.gt_ego = BaseDataElement(fut_trajs=future, fut_masks=known)
+        samples.append(sample)
+    return samples
 
 
 def make_truth(dtype=torch.float32):

@@ -1,29 +1,35 @@
 """The denoiser: where it starts, and what reaches what."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from planner_examples import make_occ, wake
+from planner_examples import make_occ, make_sizes, wake
 
-from mmocc.models.planners.anchor_denoiser import AnchorDenoiser
-from mmocc.models.planners.condition_memory import (
-    ConditionExtras,
-    ConditionMemory,
-)
+from mmocc.models.planners import AnchorDenoiser, ConditionMemory
+from mmocc.models.planners.trajectory_normalizer import TrajectoryNormalizer
+from mmocc.structures.scene_features import SceneFeatures
 
 ANCHORS = 4
 
 
 def make(awake=True, **options):
     torch.manual_seed(0)
-    denoiser = AnchorDenoiser(ANCHORS, 6, 16, 2, ffn_ratio=2, **options)
+    denoiser = AnchorDenoiser(
+        make_sizes(num_anchors=ANCHORS), ffn_ratio=2, **options
+    )
     return wake(denoiser) if awake else denoiser
 
 
 def condition(occ=None):
     torch.manual_seed(0)
-    memory = ConditionMemory(12, 7, 10, 16, 2)
-    ego = torch.ones(2, 7)
-    return memory(occ or make_occ(2), ego, None, ConditionExtras())
+    memory = ConditionMemory(make_sizes(), num_blocks=2)
+    scene = SceneFeatures(
+        occ_queries=occ or make_occ(2), ego_status=torch.ones(2, 7)
+    )
+    # Metres and normalised displacements are the same here.
+    units = TrajectoryNormalizer(torch.zeros(2), torch.ones(2))
+    return memory(scene, normalizer=units)
 
 
 def normal(*shape, seed=0):
@@ -48,12 +54,12 @@ def test_an_anchor_does_not_see_the_others(fusion):
     denoiser, x = make(fusion=fusion).double(), normal(2, ANCHORS, 6, 2)
     x = x.double()
     where = condition()
-    where = type(where)(
-        *(
-            tuple(p.double() for p in part)
-            for part in (where.keys, where.values)
-        ),
-        *(part.double() for part in (where.ego, where.summary, where.centres)),
+    where = replace(
+        where,
+        keys=tuple(key.double() for key in where.keys),
+        values=tuple(value.double() for value in where.values),
+        ego=where.ego.double(),
+        centres=where.centres.double(),
     )
     together = run(denoiser, x, where=where)[-1]
     for k in range(ANCHORS):
@@ -88,9 +94,7 @@ def test_every_input_is_read(change):
     elif change == 't':
         t = 5
     elif change == 'ego':
-        where = type(where)(
-            where.keys, where.values, where.ego + 1, where.summary, None
-        )
+        where = replace(where, ego=where.ego + 1)
     else:
         occ = make_occ(2)
         where = condition(
@@ -101,7 +105,7 @@ def test_every_input_is_read(change):
 
 
 def test_spatial_bias_prefers_queries_near_the_trajectory():
-    denoiser = make(to_metres=lambda x: x)
+    denoiser = make(spatial_bias=True)
     for block in denoiser.blocks:
         block.slope.data.fill_(3.0)  # falls by e within a third of a metre
     x = torch.zeros(2, 1, 6, 2)

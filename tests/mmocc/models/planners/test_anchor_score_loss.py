@@ -6,7 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmocc.models.planners.anchor_score_loss import AnchorScoreLoss
+from mmocc.models.planners import (
+    AnchorBCELoss,
+    AnchorCELoss,
+    AnchorFocalLoss,
+    AnchorSoftLoss,
+)
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 0.0]])
 POSITIVE = torch.tensor([0, 2])
@@ -14,8 +19,8 @@ DISTANCES = torch.tensor([[0.1, 3.0, 2.0], [5.0, 4.0, 0.2]])
 KNOWN = torch.tensor([True, True])
 
 
-def loss(known=KNOWN, **options):
-    return AnchorScoreLoss(**options)(LOGITS, POSITIVE, DISTANCES, known)
+def loss(kind=AnchorBCELoss, known=KNOWN, **options):
+    return kind(**options)(LOGITS, POSITIVE, DISTANCES, known)
 
 
 def softplus(x):
@@ -43,29 +48,30 @@ def test_focal_loss():
 
     first = (one(2.0, 1) + one(-1.0, 0) + one(0.5, 0)) / 3
     second = (2 * one(0.0, 0) + one(0.0, 1)) / 3
-    assert loss(kind='focal').item() == pytest.approx((first + second) / 2)
+    assert loss(AnchorFocalLoss).item() == pytest.approx((first + second) / 2)
 
 
 def test_cross_entropy_hard_and_soft():
     expected = F.cross_entropy(LOGITS, POSITIVE)
-    torch.testing.assert_close(loss(kind='ce'), expected)
+    torch.testing.assert_close(loss(AnchorCELoss), expected)
     # At a low temperature the nearest anchor takes it all.
-    torch.testing.assert_close(loss(kind='soft', temperature=0.01), expected)
+    torch.testing.assert_close(
+        loss(AnchorSoftLoss, temperature=0.01), expected
+    )
     target = torch.softmax(-DISTANCES / 0.5, dim=-1)
     expected = -(target * LOGITS.log_softmax(-1)).sum(-1).mean()
-    torch.testing.assert_close(loss(kind='soft'), expected)
+    torch.testing.assert_close(loss(AnchorSoftLoss), expected)
 
 
-@pytest.mark.parametrize('kind', ['bce', 'ce', 'focal', 'soft'])
+@pytest.mark.parametrize(
+    'kind', [AnchorBCELoss, AnchorCELoss, AnchorFocalLoss, AnchorSoftLoss]
+)
 def test_frames_without_a_future_do_not_count(kind):
-    only_first = loss(torch.tensor([True, False]), kind=kind)
-    alone = AnchorScoreLoss(kind)(
-        LOGITS[:1], POSITIVE[:1], DISTANCES[:1], KNOWN[:1]
-    )
+    only_first = loss(kind, torch.tensor([True, False]))
+    alone = kind()(LOGITS[:1], POSITIVE[:1], DISTANCES[:1], KNOWN[:1])
     torch.testing.assert_close(only_first, alone)
-    assert loss(KNOWN & False, kind=kind) == 0
+    assert loss(kind, KNOWN & False) == 0
 
 
-def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match=r"loss_score.kind is 'l2'"):
-        AnchorScoreLoss('l2')
+def test_a_weight_is_a_factor():
+    torch.testing.assert_close(loss(loss_weight=3.0), 3 * loss())

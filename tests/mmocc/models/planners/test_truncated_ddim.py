@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from planner_examples import make_sizes
 
 from mmocc.models.planners.truncated_ddim import TruncatedDDIM, alpha_table
 
 
 def make(**options):
-    return TruncatedDDIM(num_anchors=4, num_steps=6, **options)
+    return TruncatedDDIM(make_sizes(num_anchors=4), **options)
 
 
 def normal(*shape, seed=0):

@@ -5,10 +5,12 @@ _base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d
 # At test time only: weights are those of the main config.
 model = dict(
     planner=dict(
-        diffusion=dict(
-            schedule='diffusiondrive_compat',
-            timesteps=(20, 0),
-            noise_timestep=8,
+        head=dict(
+            schedule=dict(
+                schedule='diffusiondrive_compat',
+                timesteps=(20, 0),
+                noise_timestep=8,
+            ),
         ),
     ),
 )

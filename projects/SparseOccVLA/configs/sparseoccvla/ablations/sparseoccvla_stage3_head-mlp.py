@@ -1,4 +1,6 @@
 _base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d-qa.py'
 
 # No anchors: one trajectory from the pooled condition.
-model = dict(planner=dict(head='mlp'))
+model = dict(
+    planner=dict(head=dict(_delete_=True, type='SceneMLPHead')),
+)

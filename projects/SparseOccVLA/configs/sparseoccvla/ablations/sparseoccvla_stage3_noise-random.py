@@ -1,6 +1,8 @@
 _base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d-qa.py'
 
 # Noise of its own for each frame; other draws by
-# `--cfg-options model.planner.diffusion.seed=1`, for the spread.
+# `--cfg-options model.planner.head.schedule.seed=1`, for the spread.
 # At test time only: weights are those of the main config.
-model = dict(planner=dict(diffusion=dict(noise='random', seed=0)))
+model = dict(
+    planner=dict(head=dict(schedule=dict(noise='random', seed=0))),
+)

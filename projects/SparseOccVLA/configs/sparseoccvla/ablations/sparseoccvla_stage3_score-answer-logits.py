@@ -4,8 +4,7 @@ _base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d
 # are. The ego status cannot be added to logits.
 model = dict(
     planner=dict(
-        score_source='answer_logits',
-        score_ego=False,
-        loss_score=dict(kind='ce'),
+        scorer=dict(_delete_=True, type='AnswerLogitScorer'),
+        loss_score=dict(type='AnchorCELoss'),
     ),
 )

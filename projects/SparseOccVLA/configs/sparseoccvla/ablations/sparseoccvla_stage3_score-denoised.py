@@ -4,8 +4,7 @@ _base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d
 # to be denoised.
 model = dict(
     planner=dict(
-        score_source='denoised',
-        score_ego=False,
+        scorer=dict(_delete_=True, type='DenoisedScorer'),
         denoise='all',
         train_on='all',
     ),

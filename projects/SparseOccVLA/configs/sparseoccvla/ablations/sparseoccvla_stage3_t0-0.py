@@ -2,4 +2,4 @@ _base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d
 
 # From the anchor with next to no noise, in one pass.
 # At test time only: weights are those of the main config.
-model = dict(planner=dict(diffusion=dict(timesteps=(0,))))
+model = dict(planner=dict(head=dict(schedule=dict(timesteps=(0,)))))

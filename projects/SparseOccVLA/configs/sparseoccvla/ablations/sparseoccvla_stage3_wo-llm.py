@@ -5,7 +5,7 @@ _base_ = '../sparseoccvla_r50-256x704_stage3-forecast-planner_8xb1-12e_nus-occ3d
 model = dict(
     bridge=None,
     forecaster=dict(fusion='encoder'),
-    planner=dict(score_source='mlp_no_llm', score_ego=False),
+    planner=dict(scorer=dict(_delete_=True, type='SceneScorer')),
 )
 words = ('LoadDrivingQA', 'TokenizeQA')
 train_pipeline = [t for t in _base_.train_pipeline if t['type'] not in words]

@@ -20,7 +20,8 @@ def told(anchors):
 
 @torch.no_grad()
 def likely(model, inputs, samples):
-    return model._likely_actions(model.encode_scene(inputs, samples), samples)
+    queries = model.encode_scene(inputs, samples)
+    return model.meta_action_scores(queries, samples)
 
 
 @torch.no_grad()
@@ -28,14 +29,14 @@ def test_equal_to_each_phrase_read_alone(told):
     """One text at a time, without padding."""
     inputs, samples = make_batch(1)
     found = likely(told, inputs, samples)
-    assert found.shape == (1, 9)
+    assert found.shape == (1, 18)
     scene = told.encode_scene(inputs, samples)
     _, memory = told.bridge.remember(scene)
     [(_, prompt)] = told.prompts(samples[0], 'meta_action').items()
     tokenizer = build_tokenizer('mmocc://tiny_tokenizer')
     opening = tokenizer(ACTION_MARKER, add_special_tokens=False)['input_ids']
     opening = torch.cat([prompt, torch.tensor(opening)])
-    tree = told.read_actions.tree
+    tree = told.score_actions.tree
     longest = max(map(len, tree.phrases))
     logits = torch.zeros(1, 18, longest, len(tree.vocabulary))
     for k, phrase in enumerate(tree.phrases):
@@ -48,11 +49,9 @@ def test_equal_to_each_phrase_read_alone(told):
         logits[0, k, : len(phrase)] = told.bridge.vlm.logits(
             before, tree.vocabulary
         )
-    pairs = tree.probabilities(logits).view(3, 6)
-    expected = torch.cat([pairs.sum(dim=1), pairs.sum(dim=0)])
-    torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(found[0, :3].sum(), torch.tensor(1.0))
-    torch.testing.assert_close(found[0, 3:].sum(), torch.tensor(1.0))
+    expected = tree.probabilities(logits)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.sum(), torch.tensor(1.0))
     assert len(META_ACTIONS) == 18
 
 
@@ -91,9 +90,9 @@ def test_visual_tokens_that_were_read_before_serve(told):
     """Whatever was asked behind them."""
     inputs, samples = make_batch(2)
     scene = told.encode_scene(inputs, samples)
-    _, memory = told.bridge.remember(scene, told._prompt)
+    _, memory = told.bridge.remember(scene, told.prompt())
     told.answer_questions(memory, samples)
-    found = told._likely_actions(scene, samples, memory)
+    found = told.meta_action_scores(scene, samples, memory)
     torch.testing.assert_close(
         found, likely(told, inputs, samples), atol=1e-5, rtol=0
     )
@@ -102,7 +101,7 @@ def test_visual_tokens_that_were_read_before_serve(told):
 def test_the_denoiser_reads_it_and_the_language_model_learns_nothing(told):
     inputs, samples = make_batch(2)
     scene = told.encode_scene(inputs, samples)
-    assert not told._likely_actions(scene, samples).requires_grad
+    assert not told.meta_action_scores(scene, samples).requires_grad
     with torch.no_grad():
         first = told.predict(inputs, samples)[0].pred_ego.trajs.clone()
         weight = told.planner.memory.project['meta'].weight
@@ -138,8 +137,8 @@ def test_trains_beside_a_language_model_that_recomputes_its_layers(anchors):
     )
     inputs, samples = make_batch(1)
     scene = model.eval().encode_scene(inputs, samples)
-    expected = model._likely_actions(scene, samples)
-    found = model.train()._likely_actions(scene, samples)
+    expected = model.meta_action_scores(scene, samples)
+    found = model.train().meta_action_scores(scene, samples)
     assert torch.equal(found, expected)
     assert all(part.training for part in model.bridge.modules())
     sum(model(inputs, samples, 'loss').values()).backward()
