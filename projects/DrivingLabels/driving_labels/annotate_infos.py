@@ -1,4 +1,4 @@
-"""From the content of an info file to one with new labels and texts."""
+"""Write new labels and chains of thought into the content of an info file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from mmocc.projects.DrivingLabels.driving_labels.arbitration import (
 
 @dataclass
 class AnnotatedInfos:
-    """What became of the frames of a file.
+    """Entries of an info file with new labels and texts.
 
     Attributes:
         data_list (list[dict]): Their new entries, in the order of the file.
@@ -53,7 +53,7 @@ def annotate_infos(
     arbiter: Arbiter,
     advance: Callable[[], object],
 ) -> AnnotatedInfos:
-    """Label all frames, scene by scene.
+    """Label all frames of an info file, scene by scene.
 
     Args:
         infos (dict): Content of an info file; is left as it is.
@@ -62,7 +62,7 @@ def annotate_infos(
         road_maps (Callable): Location to its map, or None.
         rules (LabelRules): Thresholds.
         record (AnswerRecord): Answers of the annotator.
-        arbiter (Arbiter): Who settles differences.
+        arbiter (Arbiter): Chooses between rules and annotator.
         advance (Callable): Called once for each frame.
 
     Raises:
@@ -120,6 +120,6 @@ def annotate_infos(
 
 
 def _is_reviewed(info: dict) -> bool:
-    """Whether a person decided on a frame: that stands."""
+    """Check whether a person has decided on a frame."""
     label = info.get('meta_action') or {}
     return label.get('source') == SOURCE_REVIEW

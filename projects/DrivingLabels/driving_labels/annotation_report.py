@@ -1,4 +1,4 @@
-"""What annotating an info file came to: counts, histograms, confusions."""
+"""Summarise an annotated info file: counts, histograms, confusions."""
 
 from dataclasses import asdict
 
@@ -18,7 +18,7 @@ from mmocc.structures import MetaAction
 
 
 def summarise(outcome: AnnotatedInfos, rules: LabelRules) -> dict:
-    """Counts, histograms and confusions, as JSON."""
+    """Count labels, histograms and confusions; the result fits into JSON."""
     decided = outcome.decided
     against_annotator = [
         (frame.label.action, decision.annotator_action)
@@ -67,7 +67,7 @@ def _confusions(pairs: list[tuple[MetaAction, MetaAction]]) -> dict:
 
 
 def describe(statistics: dict, annotator: str) -> str:
-    """The statistics as text."""
+    """Format the statistics as text."""
     counts = statistics['histogram']
     blocks = [
         f'{statistics["labelled"]} of {statistics["frames"]} frames have a '

@@ -1,4 +1,4 @@
-"""Ask an annotator about many frames, and keep each answer as it comes.
+"""Ask an annotator about many frames, and write down each answer at once.
 
 The record is a file of JSON lines. A run that was killed goes on behind its
 last line; what it asked is not asked again unless frame or annotator changed.
@@ -31,7 +31,7 @@ _KEY_LETTERS = 20
 
 @dataclass(frozen=True)
 class Answer:
-    """What an annotator said about a frame.
+    """Answer of an annotator about a frame.
 
     Attributes:
         text (str or None): The chain of thought.
@@ -43,12 +43,12 @@ class Answer:
 
 
 class AnswerRecord:
-    """Answers of one annotator, on disk.
+    """Answers of one annotator, kept on disk.
 
     Args:
         path (Path): A file of JSON lines with ``token``, ``key``, ``text``
             and ``problem``.
-        annotator (Annotator): Whom to ask.
+        annotator (Annotator): Annotator that answers.
     """
 
     def __init__(self, path: Path, annotator: Annotator) -> None:
@@ -64,7 +64,7 @@ class AnswerRecord:
         }
 
     def _key(self, context: FrameContext) -> str:
-        """Digest of all that a frame's answer depends on."""
+        """Hash everything that a frame's answer depends on."""
         facts = asdict(context)
         facts['images'] = sorted(facts['images'])
         content = json.dumps(facts, default=lambda array: array.tolist())
@@ -72,14 +72,14 @@ class AnswerRecord:
         return total.hexdigest()[:_KEY_LETTERS]
 
     def find(self, context: FrameContext) -> Answer | None:
-        """The answer that is on record, or None."""
+        """Return the recorded answer of a frame, or None."""
         record = self._known.get((context.token, self._key(context)))
         if record is None:
             return None
         return Answer(record['text'], record['problem'])
 
     def keep(self, context: FrameContext, answer: Answer) -> None:
-        """Put an answer on record."""
+        """Record an answer."""
         self._writer.append(
             dict(token=context.token, key=self._key(context), **vars(answer))
         )
@@ -89,7 +89,7 @@ class AnswerRecord:
         contexts: Sequence[FrameContext],
         advance: Callable[[], object] = lambda: None,
     ) -> dict[str, Answer]:
-        """Find or get the answers to all frames.
+        """Return the answers to all frames; ask for those not on record.
 
         Args:
             contexts (Sequence[FrameContext]): The frames.
@@ -134,7 +134,7 @@ def _ask(
 def _ask_all(
     annotator: Annotator, contexts: Sequence[FrameContext]
 ) -> Iterator[tuple[FrameContext, Answer | UnreachableError | AnnotatorError]]:
-    """Results as they come, until it is clear that no more will."""
+    """Yield results as they come; stop after several failures in a row."""
     failures = 0
     pool = ThreadPoolExecutor(annotator.concurrency)
     try:

@@ -1,4 +1,4 @@
-"""Settle what map matching and an annotator say about a frame.
+"""Choose between the labels of the rules and of an annotator.
 
 The speed word is measured from the poses and always stands. The direction of
 the rules stands where they are sure of it, otherwise the annotator's does.
@@ -20,11 +20,11 @@ SOURCE_ANNOTATOR = 'annotator'
 
 @dataclass(frozen=True)
 class LabelDecision:
-    """What a frame gets.
+    """Label and text that a frame gets.
 
     Attributes:
         action (MetaAction): The label.
-        source (str): Who chose the direction: ``map``, ``motion`` or
+        source (str): Origin of the direction: ``map``, ``motion`` or
             ``annotator``.
         confidence (float): Of the rules in their own label, 0 to 1.
         text (str): The chain of thought, which ends in ``action``.
@@ -41,10 +41,10 @@ class LabelDecision:
 
 
 class Arbiter:
-    """Decides frame by frame.
+    """Chooses the label of each frame.
 
     Args:
-        name (str): The annotator's name, for reasons.
+        name (str): Name of the annotator, for the reasons.
         min_confidence (float): Labels of less confidence are reviewed, and
             directions of less give way to the annotator's. Defaults to 0.3.
     """
@@ -61,12 +61,12 @@ class Arbiter:
     def decide(
         self, context: FrameContext, label: MetaActionLabel, answer: Answer
     ) -> LabelDecision:
-        """Choose label and text of a frame.
+        """Choose the label and the chain of thought of a frame.
 
         Args:
             context (FrameContext): The frame.
-            label (MetaActionLabel): What the rules say.
-            answer (Answer): What the annotator says.
+            label (MetaActionLabel): Label of the rules.
+            answer (Answer): Answer of the annotator.
         """
         opinion = None
         if answer.text is not None:
@@ -122,12 +122,12 @@ class Arbiter:
 def review_item(
     info: dict, label: MetaActionLabel, decision: LabelDecision, name: str
 ) -> dict:
-    """A line of the review queue.
+    """Make a line of the review queue.
 
     Args:
         info (dict): The frame's entry of the info file.
-        label (MetaActionLabel): What the rules say.
-        decision (LabelDecision): What was decided meanwhile.
+        label (MetaActionLabel): Label of the rules.
+        decision (LabelDecision): Label that stands until the review.
         name (str): The annotator's name.
 
     Returns:

@@ -1,4 +1,4 @@
-"""From the text that a chat model sends to a chain of thought.
+"""Turn the text that a chat model sends into a chain of thought.
 
 Models wrap JSON in prose and code fences, leave commas and forget braces.
 What can be read without guessing a word is repaired; anything else is a
@@ -64,7 +64,7 @@ def read_object(text: str) -> dict:
 
 
 def _word(answer: dict, part: str, words: tuple[str, ...]) -> str:
-    """One of the words, whatever its case; never another word."""
+    """Return the word of the vocabulary that a part names, in any case."""
     said = str(answer[part]).strip().rstrip('.')
     spelling = {word.lower(): word for word in words}
     if said.lower() not in spelling:
@@ -86,8 +86,8 @@ def read_answer(text: str, history: str) -> ChainOfThought:
 
     Args:
         text (str): What the model sent.
-        history (str): The part that tells of the past; models are not asked
-            for it.
+        history (str): History sentence of the chain of thought, which models
+            are not asked for.
 
     Raises:
         UnusableAnswerError: The answer is broken, lacks a part, has an

@@ -1,4 +1,4 @@
-"""A client of OpenAI-compatible chat endpoints that loses and repeats nothing.
+"""Send requests to OpenAI-compatible chat endpoints, each answer only once.
 
 Every usable response goes to a cache on disk before it is used, under a hash
 of its request, so no request that was answered is sent again, by this run or
@@ -48,7 +48,7 @@ _HIDDEN = '***'
 
 @dataclass(frozen=True)
 class ChatReply:
-    """What an endpoint answered.
+    """Answer of an endpoint.
 
     Attributes:
         text (str): The message; empty where the model refused.
@@ -62,7 +62,7 @@ class ChatReply:
 
 
 class _PassingError(Exception):
-    """An attempt failed; another one may not.
+    """A failed attempt that is worth another one.
 
     Args:
         reason (str): What happened, without the key.
@@ -75,7 +75,7 @@ class _PassingError(Exception):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Redirects would carry the key to another host."""
+    """Refuse redirects, which would carry the key to another host."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         return None
@@ -94,7 +94,7 @@ class ChatClient:
         max_retries (int): Attempts after the first one.
         backoff (float): Seconds of the first pause.
         concurrency (int): Requests under way at the same time.
-        seed (int): Of the jitter.
+        seed (int): Seed of the jitter.
 
     Raises:
         AnnotatorError: The URL or the key cannot be used.
@@ -132,11 +132,11 @@ class ChatClient:
         return f'ChatClient({self.url!r})'
 
     def stop(self) -> None:
-        """Send nothing more; what is under way may still arrive."""
+        """Send no further request; answers under way may still arrive."""
         self._stopped.set()
 
     def ask(self, body: dict, token: str) -> ChatReply:
-        """Find the answer to a request, or get it.
+        """Return the answer to a request, from the cache or the endpoint.
 
         Args:
             body (dict): The request, as JSON.
@@ -247,7 +247,7 @@ class ChatClient:
         )
 
     def _hide(self, text: str) -> str:
-        """Take the key out of what an endpoint says."""
+        """Replace the key in the text of an endpoint."""
         return text.replace(self._api_key, _HIDDEN) if self._api_key else text
 
     def _path(self, request: str) -> Path:
@@ -271,13 +271,13 @@ class ChatClient:
 
 
 def backoff_pause(attempt: int, first: float, chance: random.Random) -> float:
-    """Seconds to wait behind attempt 0, 1, ...: doubling, with jitter."""
+    """Return the seconds to wait after attempt 0, 1, ...; they double."""
     pause = min(first * 2**attempt, _LONGEST_PAUSE)
     return pause * (1 - _JITTER * chance.random())
 
 
 def _asked_pause(headers: http.client.HTTPMessage) -> float:
-    """The seconds of ``Retry-After``, 0 where there are none."""
+    """Return the seconds of ``Retry-After``, 0 without that header."""
     asked = headers.get('Retry-After', '')
     return min(float(asked), _LONGEST_PAUSE) if asked.isdecimal() else 0.0
 
@@ -290,7 +290,7 @@ def _failure(error: Exception) -> str:
 
 
 def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
-    """Read a body within its time: one that drips must not hold us."""
+    """Read a body until a deadline, however slowly it arrives."""
     body = b''
     while chunk := response.read1(_CHUNK):
         body += chunk

@@ -1,4 +1,4 @@
-"""What a chat model is told about a frame, and what it may answer.
+"""Prompt and answer schema of a chat model that annotates a frame.
 
 The model sees the recorded drive, as the labelling rules do, so that its
 direction is a second opinion on theirs. It does not see their label.
@@ -18,10 +18,10 @@ from mmocc.structures import DIRECTIONS, SPEEDS
 from mmocc.structures.prompts import spell_history
 
 PARTS = ('scene', 'reasoning', 'speed', 'direction')
-# Road users that are told of: the nearest, within half of Occ3D's grid.
+# The nearest road users, within half of Occ3D's grid, are in a request.
 _MAX_AGENTS = 20
 _AGENT_RANGE = 40.0
-# Metres between the points of the lane that are told of.
+# Every fifth point of the lane ahead, 1 m apart, is in a request.
 _WAY_SPACING = 5
 _JPEG_QUALITY = 85
 
@@ -69,7 +69,7 @@ ANSWER_SCHEMA = {
 
 
 def frame_facts(context: FrameContext) -> dict:
-    """All that a frame's request says in numbers and words, rounded."""
+    """Return the facts of a frame that a request holds, rounded."""
     road = context.surroundings
     return {
         'speed now (m/s)': round(context.speed, 1),
@@ -99,11 +99,11 @@ def frame_facts(context: FrameContext) -> dict:
 def user_content(
     context: FrameContext, cameras: Sequence[str], image_width: int
 ) -> list[dict]:
-    """The parts of the user's message: facts, then images.
+    """Make the parts of the user's message: facts, then images.
 
     Args:
         context (FrameContext): The frame.
-        cameras (Sequence[str]): Whose images to add; may be empty.
+        cameras (Sequence[str]): Cameras whose images are added.
         image_width (int): Pixels that wider images are reduced to.
 
     Raises:
@@ -155,7 +155,7 @@ def _agent_facts(agent: Agent) -> dict:
 
 
 def _data_url(path: Path, width: int) -> str:
-    """A JPEG image as a data URL."""
+    """Encode an image as a JPEG data URL."""
     with Image.open(path) as image:
         image = image.convert('RGB')
         if image.width > width:

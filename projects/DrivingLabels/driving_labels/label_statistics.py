@@ -1,4 +1,4 @@
-"""Histograms of labels, and confusions between two who label."""
+"""Histograms of labels, and confusions between two labellers."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ WORDS = {'speed': SPEEDS, 'direction': DIRECTIONS}
 
 
 def histogram(actions: Sequence[MetaAction]) -> dict[str, dict[str, int]]:
-    """Count words and pairs.
+    """Count the words and pairs of labels.
 
     Returns:
         dict: ``speed`` and ``direction``, every word with its count, and
@@ -29,7 +29,7 @@ def histogram(actions: Sequence[MetaAction]) -> dict[str, dict[str, int]]:
 def confusion(
     pairs: Iterable[tuple[MetaAction, MetaAction]], part: str
 ) -> list[list[int]]:
-    """Count how two labels of the same frames go together.
+    """Count the confusion matrix of two labels of the same frames.
 
     Args:
         pairs (Iterable): (row's label, column's label) of each frame.
@@ -46,7 +46,7 @@ def confusion(
 
 
 def agreement(table: Sequence[Sequence[int]]) -> float | None:
-    """Share of frames on the diagonal; None without frames."""
+    """Return the share of frames on the diagonal; None without frames."""
     total = sum(map(sum, table))
     if not total:
         return None

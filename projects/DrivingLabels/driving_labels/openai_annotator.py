@@ -1,4 +1,4 @@
-"""Chains of thought by a chat model behind an HTTP endpoint."""
+"""Write chains of thought by a chat model behind an HTTP endpoint."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -59,23 +59,24 @@ class OpenAICompatibleAnnotator(Annotator):
         api_key_env (str): Variable that holds the key; the key itself can be
             given in no other way. Unset, none is sent, as local servers
             like it. Defaults to 'OPENAI_API_KEY'.
-        cameras (Sequence[str]): Whose images are sent. Defaults to (), none.
+        cameras (Sequence[str]): Cameras whose images are sent. Defaults to
+            (), none.
         image_width (int): Pixels that wider images are reduced to. Defaults
             to 512.
         response_format (str): ``schema`` and ``json`` make endpoints that
             can stick to JSON, ``text`` relies on the prompt. Defaults to
             'json'.
-        max_tokens (int): Of an answer. Defaults to 512.
+        max_tokens (int): Length limit of an answer. Defaults to 512.
         request_options (Mapping, optional): Further fields of the request,
             such as ``reasoning_effort``; None takes a field out, such as
             ``temperature`` or ``max_tokens`` where a model does not know it.
         max_corrections (int): How often an unusable answer is sent back.
             Defaults to 2.
-        timeout (float): Seconds. Defaults to 60.
+        timeout (float): Seconds of one attempt. Defaults to 60.
         max_retries (int): Attempts after the first one. Defaults to 4.
         backoff (float): Seconds of the first pause. Defaults to 1.
         concurrency (int): Requests at the same time. Defaults to 4.
-        seed (int): Of the pauses' jitter. Defaults to 0.
+        seed (int): Seed of the pauses' jitter. Defaults to 0.
 
     Raises:
         AnnotatorError: URL, model or an option is missing or wrong.
@@ -128,7 +129,7 @@ class OpenAICompatibleAnnotator(Annotator):
 
     @property
     def identity(self) -> dict:
-        """What requests are made of besides the frame."""
+        """Everything besides the frame that a request depends on."""
         return dict(
             type=self.name,
             url=self.client.url,
@@ -139,7 +140,7 @@ class OpenAICompatibleAnnotator(Annotator):
         )
 
     def annotate(self, context: FrameContext) -> str:
-        """Ask for a frame's answer (see ``Annotator``)."""
+        """Return the chain of thought of a frame (see ``Annotator``)."""
         history = history_sentence(context.history)
         messages = [
             {'role': 'system', 'content': SYSTEM_PROMPT},

@@ -1,4 +1,4 @@
-"""Chains of thought that were written before."""
+"""Read chains of thought that an earlier run has written."""
 
 import hashlib
 import json
@@ -59,12 +59,12 @@ class ReplayAnnotator(Annotator):
 
     @property
     def identity(self) -> dict:
-        """A digest of all texts."""
+        """Hash of all texts."""
         content = json.dumps(self._texts, sort_keys=True).encode()
         return dict(type=self.name, texts=hashlib.sha256(content).hexdigest())
 
     def annotate(self, context: FrameContext) -> str:
-        """Look a frame's answer up (see ``Annotator``)."""
+        """Return the recorded text of a frame (see ``Annotator``)."""
         text = self._texts.get(context.token)
         if text is None:
             raise NoAnswerError(f'{self.path.name} has none')

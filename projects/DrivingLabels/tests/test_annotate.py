@@ -314,6 +314,37 @@ def test_options_that_cannot_be_followed(
     assert reason in capsys.readouterr().err
 
 
+def test_own_annotators_are_found_by_type(root, tmp_path, monkeypatch):
+    (tmp_path / 'my_annotator.py').write_text(
+        'from mmocc.annotation import Annotator\n'
+        'from mmocc.annotation.chain_of_thought import ChainOfThought\n'
+        'from mmocc.registry import ANNOTATORS\n'
+        '@ANNOTATORS.register_module()\n'
+        'class MyAnnotator(Annotator):\n'
+        "    name = 'mine'\n"
+        '    def __init__(self, scene): self.scene = scene\n'
+        '    @property\n'
+        '    def identity(self): return dict(type=self.name)\n'
+        '    def annotate(self, context):\n'
+        '        return str(ChainOfThought(\n'
+        "            self.scene, 'h.', 'r.', context.action))\n"
+    )
+    config = tmp_path / 'config.py'
+    config.write_text(
+        "custom_imports = dict(imports=['my_annotator'])\n"
+        "annotator = dict(scene='My scene.')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / 'out'
+    assert run(root, out, 'MyAnnotator', '--config', str(config)) == 0
+    assert 'My scene.' in frames(out)[0]['cot']
+
+
+def test_an_unknown_annotator_is_named(root, tmp_path, capsys):
+    assert run(root, tmp_path / 'out', 'NoSuchAnnotator') == 1
+    assert 'NoSuchAnnotator' in capsys.readouterr().err
+
+
 def test_the_input_is_not_replaced(root, capsys):
     assert run(root, root, 'rule') == 1
     assert 'choose another --out' in capsys.readouterr().err

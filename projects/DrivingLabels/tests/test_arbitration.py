@@ -33,14 +33,14 @@ def answer(speed: str, direction: str) -> Answer:
     return Answer(f'Scene: s. History: h. Reasoning: r. Action: {action}')
 
 
-def decide(rules: MetaActionLabel, said: Answer):
-    return Arbiter('openai').decide(FRAME, rules, said)
+def decide(rules: MetaActionLabel, opinion: Answer):
+    return Arbiter('openai').decide(FRAME, rules, opinion)
 
 
 def test_agreement_takes_the_annotators_words():
-    said = answer('Accelerate', 'Go Straight')
-    decision = decide(label(), said)
-    assert decision.text == said.text
+    opinion = answer('Accelerate', 'Go Straight')
+    decision = decide(label(), opinion)
+    assert decision.text == opinion.text
     assert (decision.source, decision.reason) == ('map', '')
 
 
@@ -57,12 +57,12 @@ def test_rules_that_are_sure_keep_their_direction():
 
 
 def test_rules_that_are_not_sure_give_way():
-    said = answer('Accelerate', 'Turn Left')
-    decision = decide(label(direction=0.1), said)
+    opinion = answer('Accelerate', 'Turn Left')
+    decision = decide(label(direction=0.1), opinion)
     assert decision.action == MetaAction('Accelerate', 'Turn Left')
     assert decision.source == 'annotator'
     assert decision.confidence == 0.1
-    assert decision.text == said.text
+    assert decision.text == opinion.text
     assert decision.reason.endswith('low confidence in the direction: 0.10')
 
 
@@ -87,10 +87,12 @@ def test_no_answer_is_reviewed():
     assert decision.reason == 'openai has no answer: it was dumb'
 
 
-@pytest.mark.parametrize('said', [answer('Accelerate', 'Stop'), Answer(None)])
-def test_text_always_ends_in_the_label(said):
+@pytest.mark.parametrize(
+    'opinion', [answer('Accelerate', 'Stop'), Answer(None)]
+)
+def test_text_always_ends_in_the_label(opinion):
     for confidence in (0.0, 1.0):
-        decision = decide(label(direction=confidence), said)
+        decision = decide(label(direction=confidence), opinion)
         parsed = parse_chain_of_thought(decision.text)
         assert parsed.action == decision.action
 

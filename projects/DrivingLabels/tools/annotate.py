@@ -128,7 +128,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Thresholds and the annotator's options, by file and command line.
+    """Merge the options of ``--config`` and of the command line.
 
     Raises:
         OptionError: A key is unknown or no config can be read.
@@ -164,7 +164,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_rules(options: dict) -> LabelRules:
-    """The thresholds.
+    """Build the thresholds of the labelling rules.
 
     Raises:
         OptionError: A threshold is unknown or nonsense.
@@ -182,7 +182,7 @@ def build_rules(options: dict) -> LabelRules:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Annotate a file."""
+    """Annotate an info file and write all results."""
     target = args.out / args.info.name
     if target.resolve() == args.info.resolve():
         raise OptionError(

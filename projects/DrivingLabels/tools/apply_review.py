@@ -1,4 +1,4 @@
-"""Put the decisions of reviewers into the labels of an info file.
+"""Write the decisions of reviewers into the labels of an info file.
 
     python tools/apply_review.py data/nuscenes/nuscenes_infos_occ_train.pkl \\
         review_*.jsonl --out data/nuscenes/nuscenes_infos_occ_train.pkl
@@ -73,7 +73,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def apply_review(args: argparse.Namespace) -> dict:
-    """Write the new info file; returns the statistics of the edits."""
+    """Write the new info file and return the statistics of the edits."""
     decisions = decide(
         [read_edits(path) for path in args.edits], args.later_wins
     )
@@ -91,7 +91,7 @@ def apply_review(args: argparse.Namespace) -> dict:
 def _with_texts(
     outcome: ReviewedInfos, content: dict, args: argparse.Namespace
 ) -> ReviewedInfos:
-    """Fill the chains of thought that reviews have emptied."""
+    """Write new chains of thought by rules where a review emptied them."""
     texts = rule_texts(
         content | {'data_list': outcome.infos},
         set(without_text(outcome.infos)),
@@ -124,7 +124,7 @@ def table(statistics: dict, part: str) -> str:
 
 
 def report(statistics: dict) -> str:
-    """The statistics for people."""
+    """Format the statistics as text."""
     lines = [
         _agreement('all', statistics),
         *(

@@ -83,7 +83,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def small_jpeg(path: Path, width: int, quality: int) -> bytes:
-    """An image as a JPEG file of at most ``width`` pixels.
+    """Encode an image as JPEG, at most ``width`` pixels wide.
 
     Raises:
         ReviewError: The file is missing or no image.
@@ -107,7 +107,7 @@ def small_jpeg(path: Path, width: int, quality: int) -> bytes:
 def front_images(
     infos: Sequence[Mapping], root: Path, width: int, quality: int
 ) -> dict[str, bytes]:
-    """JPEG files of the front camera, by sample token."""
+    """Return JPEG images of the front camera by sample token."""
     return {
         info['token']: small_jpeg(
             InfoFrame(info).image_path(CAMERA, root),
@@ -121,7 +121,7 @@ def front_images(
 
 @cache
 def load_roads(path: Path) -> Roads:
-    """Lines and outlines of a map-expansion file; none without the file."""
+    """Read the roads of a map-expansion file; none without the file."""
     if not path.is_file():
         return Roads()
     road_map = RoadMap.from_json(path)
@@ -137,7 +137,7 @@ def load_roads(path: Path) -> Roads:
 
 
 def choose_infos(infos: list[dict], names: Sequence[str] | None) -> list[dict]:
-    """The entries of the scenes of these names, or all.
+    """Return the entries of the scenes with the given names, or all.
 
     Raises:
         ReviewError: A scene is not there.
@@ -155,7 +155,7 @@ def choose_infos(infos: list[dict], names: Sequence[str] | None) -> list[dict]:
 
 
 def load_queue(path: Path | None, tokens: set[str]) -> dict[str, QueueEntry]:
-    """The queue of these frames; says how many lines are of others."""
+    """Read the queue of the given frames; print how many are of others."""
     if path is None:
         return {}
     queue = read_queue(path)
@@ -166,14 +166,14 @@ def load_queue(path: Path | None, tokens: set[str]) -> dict[str, QueueEntry]:
 
 
 def write_page(path: Path, text: str) -> int:
-    """Write a page whole or not at all; returns its size in bytes."""
+    """Write a page whole or not at all; return its size in bytes."""
     with atomic_open(path, 'w') as file:
         file.write(text)
     return path.stat().st_size
 
 
 def build_pages(args: argparse.Namespace) -> dict[str, int]:
-    """Write all pages; returns their sizes in bytes by file name."""
+    """Write all pages; return their sizes in bytes by file name."""
     infos = choose_infos(load_info_file(args.infos)['data_list'], args.scenes)
     root = args.root or args.infos.parent
     queue = load_queue(args.queue, {info['token'] for info in infos})

@@ -51,7 +51,7 @@ class Window:
 
     @property
     def size(self) -> np.ndarray:
-        """(2,) width and height, metres."""
+        """Width and height, (2,) in metres."""
         return self.high - self.low
 
     def to_svg(self, points: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a reviewer decided, frame by frame."""
+"""Read the edits of reviewers and settle which of them count."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LABEL_PAIRS = tuple(pair for pair in META_ACTIONS if pair != NO_LABEL)
 
 @dataclass(frozen=True)
 class Edit:
-    """One line of an exported file.
+    """Decision of a reviewer about a frame: a line of an exported file.
 
     Attributes:
         token (str): Sample token.
@@ -30,7 +30,7 @@ class Edit:
         before (MetaAction): The label that the reviewer saw.
         after (MetaAction): The label that the reviewer wants; the same where
             the label was accepted.
-        reviewer (str): Who decided.
+        reviewer (str): Name of the reviewer.
         line (ReviewLine): Where this was read, for messages.
     """
 
@@ -94,10 +94,10 @@ def _read_edit(line: ReviewLine) -> Edit:
 
 @dataclass(frozen=True)
 class SettledEdit:
-    """What counts for a frame, after all edits of it are known.
+    """The edit of a frame that counts, after all of them are known.
 
     Attributes:
-        edit (Edit): The one that counts.
+        edit (Edit): The edit that counts.
         known (frozenset[MetaAction]): Labels that it may replace.
     """
 
@@ -105,7 +105,7 @@ class SettledEdit:
     known: frozenset[MetaAction]
 
     def followed_by(self, edit: Edit) -> 'SettledEdit':
-        """The decision after one more edit of the same frame.
+        """Return the settled edit after one more edit of the same frame.
 
         Raises:
             ReviewError: Its reviewer saw neither the label that earlier ones
@@ -126,7 +126,7 @@ class SettledEdit:
 def decide(
     files: Sequence[Iterable[Edit]], later_wins: bool = False
 ) -> dict[str, SettledEdit]:
-    """Settle what counts where frames were edited more than once.
+    """Settle which edit counts where a frame was edited more than once.
 
     Args:
         files (Sequence[Iterable[Edit]]): The edits of each file, in the order

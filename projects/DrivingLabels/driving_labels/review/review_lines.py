@@ -1,4 +1,4 @@
-"""Lines of review files, with errors that name file, line and token."""
+"""Read lines of review files; errors name file, line and token."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Frames that map and annotator disagree about."""
+"""Read the queue of frames that a person should review."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +14,11 @@ class QueueEntry(NamedTuple):
     """Why a person should look at a frame.
 
     Attributes:
-        map_action (MetaAction): What the map-matched label says.
-        annotator_action (MetaAction): What the annotator says; None where it
-            gave no usable answer.
-        annotator (str): Its name.
-        reason (str): In words.
+        map_action (MetaAction): Label of the rules.
+        annotator_action (MetaAction or None): Label of the annotator; None
+            without a usable answer.
+        annotator (str): Name of the annotator.
+        reason (str): Reason of the review, in words.
     """
 
     map_action: MetaAction
@@ -28,7 +28,7 @@ class QueueEntry(NamedTuple):
 
 
 def read_queue(path: str | Path) -> dict[str, QueueEntry]:
-    """Read ``review_queue.jsonl``.
+    """Read a ``review_queue.jsonl`` that ``tools/annotate.py`` wrote.
 
     Args:
         path (str | Path): One object a line with ``token``, ``map`` and

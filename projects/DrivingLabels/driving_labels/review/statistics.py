@@ -1,4 +1,4 @@
-"""How often reviewers agreed with the labels."""
+"""Count how often reviewers agreed with the labels."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mmocc.structures import DIRECTIONS, SPEEDS
 
 
 def edit_statistics(outcome: ReviewedInfos) -> dict:
-    """Count what reviewers did.
+    """Count accepted and edited labels, by reviewer and by pair.
 
     Returns:
         dict: ``frames`` of the file, ``labelled`` ones, and of the edits:
