@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mmocc.infos import Frame, load_info_file
+from mmocc.infos import InfoFrame, load_info_file
 from mmocc.models.planners.anchor_fit import average_errors, fit_anchors
 from mmocc.models.planners.anchor_set import MODES, AnchorError
 
@@ -121,7 +121,7 @@ def complete_futures(data_list: Iterable[dict]) -> np.ndarray:
             others, or none is complete.
     """
     futures = []
-    for frame in map(Frame, data_list):
+    for frame in map(InfoFrame, data_list):
         if not np.all(frame.fut_mask):
             continue
         future = np.asarray(frame.fut_poses, dtype=np.float64)[:, :2]

@@ -19,8 +19,6 @@ from mmocc.infos.scenes import (
 from mmocc.infos.schema import class_names
 from mmocc.infos.writing import write_info_file
 
-Frame = InfoFrame  # until all have moved to the new name
-
 __all__ = [
     'Boxes',
     'InfoFileError',

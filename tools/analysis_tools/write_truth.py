@@ -27,7 +27,7 @@ from mmocc.evaluation.functional.forecast import (
     forecast_frames,
 )
 from mmocc.evaluation.scene_truth import SceneTruth
-from mmocc.infos import load_info_file
+from mmocc.infos import InfoFrame, group_scenes, load_info_file
 from mmocc.utils.json_files import write_json_lines
 
 
@@ -66,9 +66,9 @@ class Labels:
 
     def __init__(self, infos: Sequence[dict], root: Path) -> None:
         self._paths = {
-            info['token']: root / info['occ_path']
-            for info in infos
-            if info.get('occ_path')
+            frame.token: root / frame.occ_path
+            for frame in map(InfoFrame, infos)
+            if frame.occ_path
         }
         self._load = LoadOcc3DFromFile()
 
@@ -101,16 +101,13 @@ def write_occ(args: argparse.Namespace, infos: Sequence[dict]) -> int:
 def write_forecast(args: argparse.Namespace, infos: Sequence[dict]) -> int:
     """Labels at 0, 1, 2 and 3 s of every window of the convention."""
     labels = Labels(infos, args.data_root)
-    scenes: dict[str, list[dict]] = {}
-    for info in infos:
-        scenes.setdefault(info['scene_token'], []).append(info)
     count = 0
     with GridFileWriter(args.out, (0.0, *HORIZONS)) as writer:
-        for frames in tqdm(scenes.values(), ncols=79):
-            frames.sort(key=lambda info: info['frame_idx'])
+        for scene in tqdm(group_scenes(infos, str(args.infos)), ncols=79):
+            frames = scene.frames
             windows = forecast_frames(len(frames), args.convention)
             for now, later in windows:
-                tokens = [frames[place]['token'] for place in (now, *later)]
+                tokens = [frames[place].token for place in (now, *later)]
                 grids = [labels.read(t)['voxel_semantics'] for t in tokens]
                 writer.add(tokens[0], np.stack(grids))
                 count += 1
@@ -127,9 +124,9 @@ def write_planning(args: argparse.Namespace, infos: Sequence[dict]) -> int:
 
 
 def _questions(infos: Sequence[dict]) -> Iterator[dict]:
-    for info in infos:
-        for number, question in enumerate(info['qa']):
-            yield dict(token=info['token'], id=number, **question)
+    for frame in map(InfoFrame, infos):
+        for number, question in enumerate(frame.read('qa')):
+            yield dict(token=frame.token, id=number, **question)
 
 
 def write_qa(args: argparse.Namespace, infos: Sequence[dict]) -> int:
@@ -141,13 +138,9 @@ def write_meta(args: argparse.Namespace, infos: Sequence[dict]) -> int:
     """The meta-action of every frame that has a label."""
     return write_json_lines(
         (
-            dict(
-                token=info['token'],
-                speed=info['meta_action']['speed'],
-                direction=info['meta_action']['direction'],
-            )
-            for info in infos
-            if info['meta_action'] is not None
+            dict(token=frame.token, **frame.meta_action._asdict())
+            for frame in map(InfoFrame, infos)
+            if frame.meta_action is not None
         ),
         args.out,
     )
@@ -168,13 +161,6 @@ def main() -> int:
     try:
         infos = load_info_file(args.infos)['data_list']
         count = WRITERS[args.task](args, infos)
-    except KeyError as error:
-        print(
-            f'error: a frame of {args.infos} has no {error}; make the file '
-            'with tools/create_data.py',
-            file=sys.stderr,
-        )
-        return 1
     except ValueError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
