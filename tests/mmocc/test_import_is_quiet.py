@@ -1,6 +1,8 @@
-"""Importing mmocc silences eight warnings of spconv, and no other."""
+"""Importing mmocc is light and silences eight warnings of spconv alone."""
 
 import importlib
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -37,3 +39,26 @@ def test_filters_of_the_user_come_first():
             warnings.warn_explicit(
                 DEPRECATED, FutureWarning, 'file.py', 1, SPCONV
             )
+
+
+def test_no_heavy_package_is_imported():
+    code = (
+        'import sys, mmocc;'
+        "heavy = ('torch', 'cv2', 'mmcv', 'mmdet', 'mmdet3d', 'transformers');"
+        'print([name for name in heavy if name in sys.modules])'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == '[]', done.stderr
+
+
+def test_mmocc_works_without_mmengine():
+    code = (
+        'import sys; sys.modules["mmengine"] = None;'
+        'import mmocc; print(mmocc.__version__)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == mmocc.__version__, done.stderr
