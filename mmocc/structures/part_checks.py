@@ -48,8 +48,8 @@ def require_features(
 ) -> None:
     """Compare what a planner or forecaster reads with what a model gives.
 
-    The part is built on the meta device, without values and without a step
-    of the random numbers.
+    Where ``reads`` depends on the config, the part is built on the meta
+    device, without values and without a step of the random numbers.
 
     Args:
         config (Mapping, optional): Config of the part; None passes.
@@ -63,7 +63,9 @@ def require_features(
     """
     if config is None:
         return
-    reads = build_without_values(config).reads
+    reads = getattr(class_of(config), 'reads', None)
+    if not isinstance(reads, Collection):  # a property
+        reads = build_without_values(config).reads
     lacking = [name for name in reads if name not in provided]
     if not lacking:
         return
