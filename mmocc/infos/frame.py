@@ -129,6 +129,17 @@ class InfoFrame:
         """The entry of each camera by its name."""
         return self.read('images')
 
+    def image_name(self, camera: str) -> str:
+        """Return the image path of a camera as the file has it.
+
+        Args:
+            camera (str): Such as ``CAM_FRONT``.
+        """
+        try:
+            return self.cameras[camera]['img_path']
+        except KeyError:
+            raise self._missing(f'images.{camera}.img_path') from None
+
     def image_path(self, camera: str, root: str | Path = '') -> Path:
         """Return the path of a camera's image.
 
@@ -137,7 +148,7 @@ class InfoFrame:
             root (str | Path): Data root: nuScenes keeps key images in
                 ``samples/CAMERA``, own cameras keep them anywhere below it.
         """
-        name = self.read(f'images.{camera}.img_path')
+        name = self.image_name(camera)
         nuscenes = Path(root) / 'samples' / camera / name
         return nuscenes if nuscenes.is_file() else Path(root) / name
 
