@@ -33,7 +33,6 @@ PARTS = {
     for name in (
         'encoders',
         'bridges',
-        'forecasters',
         'occ_heads',
         'planners',
         'vlms',

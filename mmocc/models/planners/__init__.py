@@ -22,14 +22,11 @@ from mmocc.models.planners.condition_memory import Condition, ConditionMemory
 from mmocc.models.planners.denoising_head import DenoisingHead
 from mmocc.models.planners.mlp_planner import MLPPlanner
 from mmocc.models.planners.planner_sizes import PlannerSizes
-from mmocc.models.planners.regression_head import RegressionHead
-from mmocc.models.planners.scene_mlp_head import SceneMLPHead
 from mmocc.models.planners.trajectory_head import (
     TrainingOutput,
     TrajectoryHead,
 )
 from mmocc.models.planners.truncated_ddim import TruncatedDDIM
-from mmocc.models.planners.vae_head import VAEHead
 
 __all__ = [
     'AnchorBCELoss',
@@ -50,11 +47,8 @@ __all__ = [
     'MLPPlanner',
     'PlannerSizes',
     'ReasoningScorer',
-    'RegressionHead',
-    'SceneMLPHead',
     'SceneScorer',
     'TrainingOutput',
     'TrajectoryHead',
     'TruncatedDDIM',
-    'VAEHead',
 ]

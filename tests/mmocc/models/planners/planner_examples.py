@@ -8,6 +8,7 @@ import torch
 from mmengine.structures import BaseDataElement
 from mmocc_testing import make_anchor_set
 
+import mmocc.projects.SparseOccVLA.sparseoccvla  # noqa: F401, its heads
 from mmocc.models.planners import PlannerSizes
 from mmocc.models.planners.anchor_set import AnchorSet
 from mmocc.registry import MODELS

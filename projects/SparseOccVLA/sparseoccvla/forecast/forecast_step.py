@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseModule, bias_init_with_prob
 from torch import Tensor, nn
 
-from mmocc.models.forecasters.ego_motion import (
+from mmocc.projects.SparseOccVLA.sparseoccvla.forecast.ego_motion import (
     EgoAttention,
     EgoMotion,
     into_next_frame,
@@ -32,7 +32,7 @@ class FutureState(NamedTuple):
             place on the way.
         ego (Tensor): (B, C) ego token.
         motion (Tensor): (B, 3) of the step that led here, as in
-            :class:`~mmocc.models.forecasters.ego_motion.EgoMotion`.
+            :class:`~mmocc.projects.SparseOccVLA.sparseoccvla.forecast.ego_motion.EgoMotion`.
     """
 
     features: Tensor

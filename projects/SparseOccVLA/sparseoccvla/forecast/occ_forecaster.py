@@ -14,15 +14,22 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmocc.models.forecasters.ego_motion import rotate
-from mmocc.models.forecasters.ego_state import (
+from mmocc.models.losses.global_mean import global_mean
+from mmocc.projects.SparseOccVLA.sparseoccvla.forecast.ego_motion import (
+    rotate,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.forecast.ego_state import (
     driving_on,
     ego_state,
     ego_state_dims,
 )
-from mmocc.models.forecasters.forecast_step import ForecastStep, FutureState
-from mmocc.models.forecasters.residual_fusion import ResidualFusion
-from mmocc.models.losses.global_mean import global_mean
+from mmocc.projects.SparseOccVLA.sparseoccvla.forecast.forecast_step import (
+    ForecastStep,
+    FutureState,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.forecast.residual_fusion import (
+    ResidualFusion,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import OCC3D_CLASSES, OccDataSample
 from mmocc.structures.occ3d import NUM_FUTURE, POINT_CLOUD_RANGE

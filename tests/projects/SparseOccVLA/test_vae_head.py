@@ -3,7 +3,9 @@
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from mmocc.models.planners.vae_head import divergence
+from mmocc.projects.SparseOccVLA.sparseoccvla.heads.vae_head import (
+    divergence,
+)
 
 
 def test_divergence_equals_that_of_torch():

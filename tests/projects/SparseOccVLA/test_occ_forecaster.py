@@ -6,8 +6,11 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmocc.models.forecasters import OccForecaster
-from mmocc.models.forecasters.ego_motion import into_next_frame, rotate
+from mmocc.projects.SparseOccVLA.sparseoccvla.forecast import OccForecaster
+from mmocc.projects.SparseOccVLA.sparseoccvla.forecast.ego_motion import (
+    into_next_frame,
+    rotate,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, OccDataSample
 from mmocc.structures.scene_features import SceneFeatures
