@@ -66,11 +66,11 @@ def _add_nuscenes_options(parser: argparse.ArgumentParser) -> None:
         '--version', required=True, choices=list(SPLITS), help='table folder'
     )
     for name, help_text in (
-        ('occ3d', 'check that each frame has its Occ3D label under gts/'),
-        ('qa', 'join the questions of NuScenes-QA'),
-        ('can-bus', 'ego status from the CAN bus expansion, not from poses'),
+        ('--occ3d', 'check that each frame has its Occ3D label under gts/'),
+        ('--qa', 'join the questions of NuScenes-QA'),
+        ('--can-bus', 'ego status from the CAN bus expansion, not from poses'),
     ):
-        parser.add_argument(f'--{name}', action='store_true', help=help_text)
+        parser.add_argument(name, action='store_true', help=help_text)
     parser.add_argument(
         '--omnidrive',
         type=Path,

@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,9 @@ def save_result(result: dict[str, Any], args: argparse.Namespace) -> None:
 
 def run_in_process(function: Callable[..., Any], *args: object) -> Any:
     """Call a function in a fresh process, whose peak of memory is its own."""
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        return pool.apply(function, args)
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *args).result()
 
 
 def peak_bytes(device: str) -> int:
