@@ -1,4 +1,4 @@
-"""What a model must beat: predictions that never look at an image.
+"""Baselines that never look at an image, fitted on the training split.
 
 Each baseline is fitted on the training split alone and scored on another
 split with the functions that score models, under the same names, so that a
@@ -119,7 +119,7 @@ class FrameTruth:
 
 
 def class_prior(labels: Iterable[OccLabel]) -> np.ndarray | None:
-    """Most frequent class of each voxel, among the frames that saw it.
+    """Find the most frequent class of each voxel, where cameras see it.
 
     Counts are taken inside ``mask_camera``. Ties go to the lower id; a voxel
     that no frame observed is free.
@@ -153,7 +153,7 @@ def class_prior(labels: Iterable[OccLabel]) -> np.ndarray | None:
 def majority_meta_action(
     actions: Iterable[MetaAction | None],
 ) -> MetaAction | None:
-    """Most frequent pair; ties go to the vocabulary's order."""
+    """Return the most frequent pair; ties go to the vocabulary's order."""
     counts = Counter(action for action in actions if action is not None)
     if not counts:
         return None
@@ -163,7 +163,7 @@ def majority_meta_action(
 def majority_answers(
     questions: Iterable[DrivingQA], key: Callable[[DrivingQA], str]
 ) -> dict[str, str]:
-    """Most frequent answer of each group of questions.
+    """Find the most frequent answer of each group of questions.
 
     Args:
         questions (Iterable[DrivingQA]): With their answers.
@@ -182,7 +182,7 @@ def majority_answers(
 
 
 def ego_motion(frame: FrameTruth) -> tuple[float, float, float]:
-    """Velocity x, y in m/s and yaw rate in rad/s, from what t = 0 knows.
+    """Estimate velocity x, y (m/s) and yaw rate (rad/s) at t = 0.
 
     Each comes from the ego status; where that is unknown, from the step
     between the last history pose (-0.5 s) and now; where that is missing too,
@@ -200,13 +200,13 @@ def ego_motion(frame: FrameTruth) -> tuple[float, float, float]:
 
 
 def constant_velocity(frame: FrameTruth) -> np.ndarray:
-    """Plan (6, 2) in metres: the present velocity goes on unchanged."""
+    """Plan (6, 2) metres with the current velocity unchanged."""
     vx, vy, _ = ego_motion(frame)
     return FUTURE_SECONDS[:, None] * np.array([vx, vy])
 
 
 def constant_turn_rate(frame: FrameTruth) -> np.ndarray:
-    """Plan (6, 2) in metres: speed and yaw rate go on unchanged.
+    """Plan (6, 2) metres with current speed and yaw rate unchanged.
 
     The path is an arc that leaves the origin along the present velocity.
     """
@@ -222,7 +222,7 @@ def constant_turn_rate(frame: FrameTruth) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Baselines:
-    """What the training split teaches those who never look.
+    """The fitted baselines of a training split.
 
     Attributes:
         prior (np.ndarray, optional): See :func:`class_prior`.
@@ -324,7 +324,7 @@ def score_baselines(
 def _score_prior(
     prior: np.ndarray, frames: Sequence[FrameTruth], absent: AbsentRule
 ) -> dict[str, float]:
-    """The prior's occupancy scores, inside the camera mask and without."""
+    """Score the class prior inside the camera mask and without a mask."""
     histograms = {'camera': 0, 'none': 0}
     for frame in frames:
         semantics, mask_camera = frame.load_label()
@@ -343,7 +343,7 @@ def _score_prior(
 def _score_answers(
     questions: Sequence[DrivingQA], answers: Sequence[str]
 ) -> dict[str, float]:
-    """Accuracies of one answer for each question."""
+    """Compute accuracies of one answer for each question."""
     return qa_scores(
         qa_counts(
             AnsweredQuestion(q.template_type, q.num_hop, q.answer, answer)

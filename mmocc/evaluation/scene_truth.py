@@ -1,4 +1,4 @@
-"""What info files know of whole scenes: ray origins, agents, windows.
+"""Read the ground truth of whole scenes: ray origins, agents, windows.
 
 RayIoU starts its rays where the LiDAR stands in any frame of the scene, and
 collisions are counted against boxes of the six frames to come. A data sample
@@ -130,11 +130,11 @@ class SceneTruth:
 
     @property
     def tokens(self) -> list[str]:
-        """Of all frames, scene by scene."""
+        """Tokens of all frames, scene by scene."""
         return list(self._place)
 
     def position(self, token: str) -> tuple[int, int]:
-        """Index of a frame in its scene, and the scene's length.
+        """Return a frame's index in its scene, and the scene's length.
 
         Raises:
             InfoFileError: No frame has that token.
@@ -143,7 +143,7 @@ class SceneTruth:
         return place, len(frames)
 
     def ray_origins(self, token: str) -> np.ndarray:
-        """Where RayIoU's rays start, (K, 3) metres in the ego frame.
+        """Return the origins of RayIoU's rays, (K, 3) metres, ego frame.
 
         Raises:
             InfoFileError: The frame is not known, or a pose is missing.
@@ -156,7 +156,7 @@ class SceneTruth:
         )
 
     def future_poses(self, token: str) -> tuple[np.ndarray, np.ndarray]:
-        """Where the car will be: (6, 3) x, y, yaw, and (6,) bool.
+        """Return the car's true future: (6, 3) x, y, yaw, and (6,) bool.
 
         Raises:
             InfoFileError: The frame is not known, or has no poses.
@@ -166,7 +166,7 @@ class SceneTruth:
         return self._of(frame, 'fut_poses'), self._of(frame, 'fut_mask')
 
     def plan_sample(self, token: str) -> PlanSample:
-        """What a plan for this frame is scored against, without a plan.
+        """Return the ground truth that a frame's plan is scored against.
 
         Positions are the ego origin's. Maps are not in info files, so the
         boundary metrics cannot be had from here.
@@ -195,7 +195,7 @@ class SceneTruth:
         return self._place[token]
 
     def _of(self, frame: _TruthFrame, name: str) -> Any:
-        """An attribute that must be known."""
+        """Return an attribute that must be known."""
         value = getattr(frame, name)
         if value is None:
             raise InfoFileError(
@@ -205,7 +205,7 @@ class SceneTruth:
         return value
 
     def _agents(self, frames: Sequence[_TruthFrame], place: int) -> Agents:
-        """Everybody annotated now or in the six frames to come."""
+        """Collect the agents of the frame and of the six frames after it."""
         steps = 1 + NUM_FUTURE
         ahead = [self._of(f, 'boxes') for f in frames[place : place + steps]]
         past = frames[max(0, place - PAST_FRAMES) : place + 1]

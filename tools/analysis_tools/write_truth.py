@@ -10,17 +10,12 @@ what is in the files. Maps for boundary metrics are not in info files.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from mmocc.datasets import LoadOcc3DFromFile
-from mmocc.evaluation.files import (
-    GridFileWriter,
-    write_plan_truth,
-)
+from mmocc.evaluation.files import GridFileWriter, write_plan_truth
 from mmocc.evaluation.functional.forecast import (
     CONVENTIONS,
     HORIZONS,
@@ -30,6 +25,8 @@ from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.infos import InfoFrame, group_scenes, load_info_file
 from mmocc.utils.json_files import write_json_lines
 
+Infos = Sequence[dict]
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -37,17 +34,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('task', choices=list(WRITERS), metavar='TASK')
-    parser.add_argument('infos', type=Path, help='the info file')
+    parser.add_argument(
+        'infos', type=Path, metavar='INFOS.pkl', help='the info file'
+    )
     parser.add_argument(
         '--data-root',
         type=Path,
-        help='where gts/ lies; the folder of the info file by default',
+        metavar='DIR',
+        help='where gts/ lies (default: the folder of the info file)',
     )
     parser.add_argument(
         '--convention',
         choices=list(CONVENTIONS),
         default='sparseworld',
-        help='which frames are forecast from (forecast only)',
+        help='which frames are forecast from (default: %(default)s)',
     )
     parser.add_argument('--out', type=Path, required=True, metavar='FILE')
     args = parser.parse_args(argv)
@@ -56,94 +56,81 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class Labels:
-    """Occ3D labels of an info file's frames.
+def label_reader(root: Path) -> Callable[[dict], dict[str, np.ndarray]]:
+    """Return a function that reads the Occ3D label of an info entry."""
+    from mmocc.datasets import LoadOcc3DFromFile  # imports mmdet3d
 
-    Args:
-        infos (Sequence[dict]): Entries of ``data_list``.
-        root (Path): The data root.
-    """
+    load = LoadOcc3DFromFile()
 
-    def __init__(self, infos: Sequence[dict], root: Path) -> None:
-        self._paths = {
-            frame.token: root / frame.occ_path
-            for frame in map(InfoFrame, infos)
-            if frame.occ_path
-        }
-        self._load = LoadOcc3DFromFile()
+    def read(info: dict) -> dict[str, np.ndarray]:
+        frame = InfoFrame(info)
+        path = root / frame.occ_path if frame.occ_path else ''
+        return load.transform(dict(token=frame.token, occ_path=str(path)))
 
-    def __contains__(self, token: str) -> bool:
-        return token in self._paths
-
-    def read(self, token: str) -> dict[str, np.ndarray]:
-        """``voxel_semantics``, ``mask_camera`` and ``mask_lidar``."""
-        path = str(self._paths[token])
-        return self._load.transform(dict(token=token, occ_path=path))
+    return read
 
 
-def write_occ(args: argparse.Namespace, infos: Sequence[dict]) -> int:
-    """Labels with both masks, and for ``rayiou`` ray origins instead."""
-    labels = Labels(infos, args.data_root)
+def write_occ(args: argparse.Namespace, infos: Infos) -> int:
+    """Write labels with both masks, for ``rayiou`` with ray origins."""
+    from tqdm import tqdm
+
+    read = label_reader(args.data_root)
     scenes = SceneTruth(args.infos) if args.task == 'rayiou' else None
-    tokens = [info['token'] for info in infos if info['token'] in labels]
+    labelled = [info for info in infos if InfoFrame(info).occ_path]
     with GridFileWriter(args.out) as writer:
-        for token in tqdm(tokens, ncols=79):
-            label = labels.read(token)
+        for info in tqdm(labelled, ncols=79):
+            label, token = read(info), InfoFrame(info).token
             if scenes is None:
                 masks = label['mask_camera'], label['mask_lidar']
                 writer.add(token, label['voxel_semantics'], *masks)
             else:
                 origins = scenes.ray_origins(token)
                 writer.add(token, label['voxel_semantics'], origins=origins)
-    return len(tokens)
+    return len(labelled)
 
 
-def write_forecast(args: argparse.Namespace, infos: Sequence[dict]) -> int:
-    """Labels at 0, 1, 2 and 3 s of every window of the convention."""
-    labels = Labels(infos, args.data_root)
-    count = 0
+def write_forecast(args: argparse.Namespace, infos: Infos) -> int:
+    """Write labels at 0, 1, 2 and 3 s of every window of the convention."""
+    from tqdm import tqdm
+
+    read, count = label_reader(args.data_root), 0
     with GridFileWriter(args.out, (0.0, *HORIZONS)) as writer:
         for scene in tqdm(group_scenes(infos, str(args.infos)), ncols=79):
-            frames = scene.frames
-            windows = forecast_frames(len(frames), args.convention)
-            for now, later in windows:
-                tokens = [frames[place].token for place in (now, *later)]
-                grids = [labels.read(t)['voxel_semantics'] for t in tokens]
-                writer.add(tokens[0], np.stack(grids))
+            for now, later in forecast_frames(len(scene), args.convention):
+                frames = [scene.infos[place] for place in (now, *later)]
+                grids = [read(info)['voxel_semantics'] for info in frames]
+                writer.add(InfoFrame(frames[0]).token, np.stack(grids))
                 count += 1
     return count
 
 
-def write_planning(args: argparse.Namespace, infos: Sequence[dict]) -> int:
-    """True paths, headings, agents and places in the scenes."""
+def write_planning(args: argparse.Namespace, infos: Infos) -> int:
+    """Write true paths, headings, agents and places in the scenes."""
     scenes = SceneTruth(args.infos)
-    tokens = [info['token'] for info in infos]
-    samples = [scenes.plan_sample(token) for token in tqdm(tokens, ncols=79)]
-    write_plan_truth(args.out, tokens, samples)
+    tokens = [InfoFrame(info).token for info in infos]
+    write_plan_truth(args.out, tokens, [*map(scenes.plan_sample, tokens)])
     return len(tokens)
 
 
-def _questions(infos: Sequence[dict]) -> Iterator[dict]:
-    for frame in map(InfoFrame, infos):
-        for number, question in enumerate(frame.read('qa')):
-            yield dict(token=frame.token, id=number, **question)
-
-
-def write_qa(args: argparse.Namespace, infos: Sequence[dict]) -> int:
-    """NuScenes-QA's questions with their answers, types and hops."""
-    return write_json_lines(_questions(infos), args.out)
-
-
-def write_meta(args: argparse.Namespace, infos: Sequence[dict]) -> int:
-    """The meta-action of every frame that has a label."""
-    return write_json_lines(
-        (
-            dict(token=frame.token, **frame.meta_action._asdict())
-            for frame in map(InfoFrame, infos)
-            if frame.meta_action is not None
-        ),
-        args.out,
+def write_qa(args: argparse.Namespace, infos: Infos) -> int:
+    """Write NuScenes-QA's questions with their answers, types and hops."""
+    records = (
+        dict(token=InfoFrame(info).token, id=number, **question)
+        for info in infos
+        for number, question in enumerate(InfoFrame(info).read('qa'))
     )
+    return write_json_lines(records, args.out)
+
+
+def write_meta(args: argparse.Namespace, infos: Infos) -> int:
+    """Write the meta-action of every frame that has a label."""
+    labels = ((InfoFrame(i).token, InfoFrame(i).meta_action) for i in infos)
+    records = (
+        dict(token=token, speed=action.speed, direction=action.direction)
+        for token, action in labels
+        if action is not None
+    )
+    return write_json_lines(records, args.out)
 
 
 WRITERS = {

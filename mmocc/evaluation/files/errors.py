@@ -1,4 +1,4 @@
-"""The one error of result files: which file, which field, which sample."""
+"""The error of result files; it names file, field and sample."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class ResultFileError(ValueError):
 
 
 def shorten(names: list[str], most: int = 5) -> str:
-    """The first few of many names, and how many there are."""
+    """Join the first few of many names, and say how many more there are."""
     shown = ', '.join(names[:most])
     rest = len(names) - most
     return f'{shown} and {rest} more' if rest > 0 else shown

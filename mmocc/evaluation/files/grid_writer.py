@@ -1,4 +1,4 @@
-"""Write occupancy files of any length without holding them."""
+"""Write occupancy files of any length without holding them in memory."""
 
 import shutil
 import tempfile
@@ -26,7 +26,7 @@ _COMPRESSION = 1
 
 
 class GridFileWriter:
-    """Predictions or ground truth of occupancy, frame by frame.
+    """Write predictions or ground truth of occupancy frame by frame.
 
     Frames go to temporary files in the target's folder; the file itself
     appears when the block ends, and not at all if it ends in an error::
@@ -178,7 +178,7 @@ class GridFileWriter:
 
 
 def pad_origins(origins: ArrayLike, token: str) -> np.ndarray:
-    """Ray origins (K, 3) as (8, 3), the rest NaN."""
+    """Pad ray origins (K, 3) with NaN to (8, 3)."""
     origins = as_array(origins).astype(np.float64)
     if (
         origins.ndim != 2

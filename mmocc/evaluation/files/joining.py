@@ -1,4 +1,4 @@
-"""Bring predictions and ground truth together, sample by sample."""
+"""Join predictions and ground truth, sample by sample."""
 
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ def match_keys(
     truth_path: Path,
     what: str = 'tokens',
 ) -> list[int]:
-    """For each key of the ground truth, its place among the predictions.
+    """Find the place of each ground-truth key among the predictions.
 
     Raises:
         ResultFileError: One side has keys that the other lacks.
@@ -76,16 +76,16 @@ class Joined:
                     'tokens',
                 )
             sides.append((tokens, shape[0]))
-        (said, number), (true, expected) = sides
-        if (said is None) != (true is None):
-            bare = pred if said is None else truth
+        (pred_tokens, number), (gt_tokens, expected) = sides
+        if (pred_tokens is None) != (gt_tokens is None):
+            bare = pred if pred_tokens is None else truth
             raise ResultFileError(
                 bare.path,
                 'has no tokens and the other file has; add them, or take '
                 'them out of both to compare by position',
                 'tokens',
             )
-        if true is None:
+        if gt_tokens is None:
             if number != expected:
                 raise ResultFileError(
                     pred.path,
@@ -97,8 +97,10 @@ class Joined:
             self.names = [f'number {i}' for i in range(expected)]
             self.places = list(range(expected))
         else:
-            self.names = list(true)
-            self.places = match_keys(said, true, pred.path, truth.path)
+            self.names = list(gt_tokens)
+            self.places = match_keys(
+                pred_tokens, gt_tokens, pred.path, truth.path
+            )
 
     def __len__(self) -> int:
         return len(self.names)

@@ -33,7 +33,7 @@ class CaptionPair(NamedTuple):
     """An answer beside its reference.
 
     Attributes:
-        answer (str): Empty where the model said nothing.
+        answer (str): Empty where the model gave none.
         reference (str): Never empty.
     """
 
@@ -48,7 +48,7 @@ class MissingScorerError(RuntimeError):
 def caption_scores(
     pairs: Sequence[CaptionPair], tokenizer: Tokenizer = 'raw'
 ) -> dict[str, float]:
-    """Score all pairs of an evaluation, together.
+    """Compute BLEU, ROUGE-L and CIDEr of all pairs together.
 
     Args:
         pairs (Sequence[CaptionPair]): Of the whole set, in any order.
@@ -103,7 +103,7 @@ def _check(pairs: Sequence[CaptionPair]) -> None:
 
 
 def ngrams(text: str) -> Counter:
-    """How often each run of 1 to 4 words occurs, as tuples of words."""
+    """Count the n-grams of a text, n = 1 .. 4, as tuples of words."""
     words = text.split()
     return Counter(
         tuple(words[start : start + n])
@@ -113,13 +113,13 @@ def ngrams(text: str) -> Counter:
 
 
 def bleu(pairs: Sequence[CaptionPair]) -> list[float]:
-    """BLEU-1 .. BLEU-4 of the corpus, closest reference length."""
-    said = true = 0
+    """Compute BLEU-1 .. BLEU-4 of the corpus, closest reference length."""
+    pred_words = gt_words = 0
     guessed, right = [0] * MAX_N, [0] * MAX_N
     for pair in pairs:
         length = len(pair.answer.split())
-        said += length
-        true += len(pair.reference.split())
+        pred_words += length
+        gt_words += len(pair.reference.split())
         for n in range(MAX_N):
             guessed[n] += max(0, length - n)
         reference = ngrams(pair.reference)
@@ -129,14 +129,14 @@ def bleu(pairs: Sequence[CaptionPair]) -> list[float]:
     for n in range(MAX_N):
         product *= (right[n] + _TINY) / (guessed[n] + _SMALL)
         scores.append(product ** (1 / (n + 1)))
-    ratio = (said + _TINY) / (true + _SMALL)
+    ratio = (pred_words + _TINY) / (gt_words + _SMALL)
     if ratio < 1:
         scores = [score * math.exp(1 - 1 / ratio) for score in scores]
     return scores
 
 
 def common_length(one: Sequence[str], other: Sequence[str]) -> int:
-    """Length of the longest common subsequence of two lists of words.
+    """Return the length of the longest common subsequence of words.
 
     Bits of one number stand for the words of ``one`` (Hyyro, 2004), so that
     a row of the usual table is one addition.
@@ -152,7 +152,7 @@ def common_length(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def rouge_l(pairs: Sequence[CaptionPair]) -> float:
-    """Mean ROUGE-L with beta 1.2.
+    """Compute the mean ROUGE-L with beta 1.2.
 
     Words are split at single spaces, as the scorer does it; two spaces in a
     row hold an empty word between them.
@@ -178,7 +178,7 @@ class _Vector(NamedTuple):
 
 
 def cider(pairs: Sequence[CaptionPair]) -> float:
-    """CIDEr-D: sigma 6, clipped, times 10, over this very set."""
+    """Compute CIDEr-D of a set: sigma 6, clipped, times 10."""
     references = [ngrams(pair.reference) for pair in pairs]
     documents = Counter(gram for grams in references for gram in grams)
     log_total = math.log(len(pairs))
@@ -200,18 +200,18 @@ def cider(pairs: Sequence[CaptionPair]) -> float:
 
     total = 0.0
     for pair, reference in zip(pairs, references, strict=True):
-        said, true = vector(ngrams(pair.answer)), vector(reference)
+        pred, gt = vector(ngrams(pair.answer)), vector(reference)
         penalty = math.exp(
-            -((said.bigrams - true.bigrams) ** 2) / (2 * CIDER_SIGMA**2)
+            -((pred.bigrams - gt.bigrams) ** 2) / (2 * CIDER_SIGMA**2)
         )
         for n in range(MAX_N):
             overlap = sum(
-                min(weight, true.weights[n].get(gram, 0.0))
-                * true.weights[n].get(gram, 0.0)
-                for gram, weight in said.weights[n].items()
+                min(weight, gt.weights[n].get(gram, 0.0))
+                * gt.weights[n].get(gram, 0.0)
+                for gram, weight in pred.weights[n].items()
             )
-            if said.norms[n] and true.norms[n]:
-                overlap /= said.norms[n] * true.norms[n]
+            if pred.norms[n] and gt.norms[n]:
+                overlap /= pred.norms[n] * gt.norms[n]
             total += overlap * penalty / MAX_N
     return CIDER_SCALE * total / len(pairs)
 
@@ -221,7 +221,7 @@ def meteor(
     tokenize: Callable[[str], list[str]] | None = None,
     score: Callable[[list[list[str]], list[str]], float] | None = None,
 ) -> float:
-    """Mean METEOR of nltk on nltk's tokens.
+    """Compute the mean METEOR of nltk on nltk's tokens.
 
     Args:
         pairs (Sequence[CaptionPair]): At least one.
@@ -258,7 +258,7 @@ def meteor(
 
 
 def treebank_tokens(pairs: Sequence[CaptionPair]) -> list[CaptionPair]:
-    """Both texts of each pair through the Penn Treebank tokenizer.
+    """Tokenize both texts of each pair by the Penn Treebank tokenizer.
 
     Raises:
         MissingScorerError: pycocoevalcap or Java is not installed.

@@ -20,7 +20,7 @@ CATEGORIES = ('safe', 'collision', 'red_light', 'out_of_area')
 
 Extractor = Callable[[str], frozenset[str]]
 
-# What speaks of each category.
+# Patterns that name each category.
 _SIGNS = {
     'collision': r'collid\w*|collision\w*|crash\w*|hit(?:s|ting)?\b'
     r'|run(?:s|ning)? into',
@@ -42,7 +42,7 @@ _CLAUSES = re.compile(r'[.;!?,]|\bbut\b|\bhowever\b|\balthough\b')
 
 
 def keyword_extractor(text: str) -> frozenset[str]:
-    """Categories that an answer names.
+    """Extract the categories that an answer names, by keywords.
 
     Clauses are read one by one; a category counts where a clause names it and
     does not deny it before. ``safe`` counts only where nothing else does.
@@ -65,7 +65,7 @@ def counterfactual_counts(
     answers: Iterable[tuple[str, Iterable[str]]],
     extract: Extractor = keyword_extractor,
 ) -> Counter:
-    """Count hits, claims and truths of each category.
+    """Count hits, predictions and ground truths of each category.
 
     Counters add up over trajectories and processes.
 
@@ -100,7 +100,7 @@ def counterfactual_counts(
 
 
 def counterfactual_scores(counts: Counter) -> dict[str, float]:
-    """Read the counts: per cent.
+    """Compute precision and recall from counts, in per cent.
 
     Returns:
         dict: ``precision_<category>`` and ``recall_<category>`` (left out
@@ -112,14 +112,14 @@ def counterfactual_scores(counts: Counter) -> dict[str, float]:
     scores, precisions, recalls = {}, [], []
     for name in CATEGORIES:
         hits = counts['hit', name]
-        claimed, true = counts['claimed', name], counts['true', name]
+        claimed, gt = counts['claimed', name], counts['true', name]
         scores[f'precision_{name}'] = (
             hits / claimed * 100 if claimed else float('nan')
         )
-        scores[f'recall_{name}'] = hits / true * 100 if true else float('nan')
-        if true:
+        scores[f'recall_{name}'] = hits / gt * 100 if gt else float('nan')
+        if gt:
             precisions.append(hits / claimed * 100 if claimed else 0.0)
-            recalls.append(hits / true * 100)
+            recalls.append(hits / gt * 100)
     if recalls:
         scores['precision'] = float(np.mean(precisions))
         scores['recall'] = float(np.mean(recalls))

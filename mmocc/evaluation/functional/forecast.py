@@ -58,7 +58,7 @@ CONVENTIONS = {
 
 
 def get_convention(name: str) -> ForecastConvention:
-    """The convention of that name.
+    """Return the forecasting convention of that name.
 
     Raises:
         ValueError: There is none.
@@ -73,7 +73,7 @@ def get_convention(name: str) -> ForecastConvention:
 def forecast_frames(
     scene_length: int, convention: str
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """The frames of a scene that are forecast from, and those forecast.
+    """List the frames of a scene to forecast from, and their targets.
 
     Args:
         scene_length (int): Key frames in the scene.
@@ -92,7 +92,7 @@ def forecast_frames(
 
 
 def is_window(index: int, scene_length: int, convention: str) -> bool:
-    """Whether a convention forecasts from frame ``index`` of a scene.
+    """Return whether a convention forecasts from a frame of a scene.
 
     Args:
         index (int): Of the frame that is "now".
@@ -104,7 +104,7 @@ def is_window(index: int, scene_length: int, convention: str) -> bool:
 
 
 def copy_and_paste(present: ArrayLike, horizons: int) -> np.ndarray:
-    """The forecast that nothing changes: (T, X, Y, Z) copies, not warped.
+    """Forecast that nothing changes: (T, X, Y, Z) copies, not warped.
 
     Args:
         present (ArrayLike): (X, Y, Z) the current frame's occupancy; its
@@ -118,7 +118,7 @@ def copy_and_paste(present: ArrayLike, horizons: int) -> np.ndarray:
 def forecast_histograms(
     pred: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None
 ) -> np.ndarray:
-    """Histograms (T, 18, 18) of one window; they add up.
+    """Count confusion histograms (T, 18, 18) of one window; they add up.
 
     Args:
         pred (ArrayLike): (T, X, Y, Z) class ids.
@@ -149,7 +149,7 @@ def forecast_histograms(
 def forecast_scores(
     histograms: np.ndarray, times_s: Sequence[float], convention: str
 ) -> dict[str, float]:
-    """Read histograms (T, 18, 18), one for each time.
+    """Compute mIoU and IoU from histograms (T, 18, 18), one per time.
 
     Args:
         histograms (np.ndarray): Summed over the split.
@@ -182,7 +182,7 @@ def forecast_scores(
 
 
 def check_times(times_s: Sequence[float]) -> tuple[float, ...]:
-    """The times as numbers, rising, with 1, 2 and 3 s among them."""
+    """Check that times rise and hold 1, 2 and 3 s; return them as floats."""
     times = tuple(round(float(time), 6) for time in times_s)
     missing = [time for time in HORIZONS if time not in times]
     if missing or list(times) != sorted(set(times)):

@@ -34,7 +34,7 @@ TABLE_SHAPE = (
 def meta_action_indices(
     actions: Sequence[MetaAction | None],
 ) -> np.ndarray:
-    """Turn N meta-actions into (N, 2) indices; ``None`` becomes -1, -1."""
+    """Convert N meta-actions to (N, 2) indices; ``None`` becomes -1, -1."""
     pairs = [
         (IGNORE, IGNORE)
         if action is None
@@ -45,7 +45,7 @@ def meta_action_indices(
 
 
 def meta_action_table(pred: ArrayLike, truth: ArrayLike) -> np.ndarray:
-    """Count the frames of each (true pair, predicted pair).
+    """Count the frames of each (ground-truth pair, predicted pair).
 
     Tables add up over frames and processes.
 
@@ -56,7 +56,7 @@ def meta_action_table(pred: ArrayLike, truth: ArrayLike) -> np.ndarray:
             left out.
 
     Returns:
-        np.ndarray: (3, 6, 4, 7) int64: true speed, true direction, predicted
+        np.ndarray: (3, 6, 4, 7) int64: gt speed, gt direction, predicted
         speed (3 = unparsable), predicted direction (6 = unparsable).
 
     Raises:
@@ -87,7 +87,7 @@ def meta_action_table(pred: ArrayLike, truth: ArrayLike) -> np.ndarray:
 
 
 def _recalls(confusion: np.ndarray, words: Sequence[str]) -> dict[str, float]:
-    """Recall in per cent of each word that occurs, by its lower-case name."""
+    """Compute the recall of each word that occurs, in per cent."""
     return {
         f'recall_{word.lower().replace(" ", "_")}': (
             float(row[index] / row.sum() * 100) if row.sum() else float('nan')
@@ -97,7 +97,7 @@ def _recalls(confusion: np.ndarray, words: Sequence[str]) -> dict[str, float]:
 
 
 def meta_action_scores(table: np.ndarray) -> dict[str, float]:
-    """Read a table: per cent of the frames that carry a label.
+    """Compute accuracies from a table, in per cent of labelled frames.
 
     Returns:
         dict: ``speed``, ``direction``, ``mean`` (of the two), ``joint``,

@@ -1,4 +1,4 @@
-"""The forecast that the world stands still while the car moves."""
+"""Forecast that the world stands still while the car moves."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from mmocc.structures import FREE, OccGrid
 def moved_copy(
     present: ArrayLike, poses: ArrayLike, grid: OccGrid
 ) -> np.ndarray:
-    """The present grid as it looks from each pose to come.
+    """Warp the current grid to each future pose of the car.
 
     Every voxel of a future grid takes the class of the present voxel that
     holds its centre, free where there is none.

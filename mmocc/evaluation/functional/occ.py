@@ -49,7 +49,7 @@ _IS_FLAT = np.array([name in FLAT_CLASSES for name in OCC3D_CLASSES])
 def occ_histogram(
     pred: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None
 ) -> np.ndarray:
-    """Count the voxels of each pair (true class, predicted class).
+    """Count the voxels of each pair (ground-truth class, predicted class).
 
     Args:
         pred (ArrayLike): Class ids of any shape, for example (X, Y, Z).
@@ -94,7 +94,7 @@ def occ_histogram(
 
 
 def _flat_ids(ids: np.ndarray) -> np.ndarray:
-    """One row of ids, in one of two types: fewer kernels to compile."""
+    """Flatten ids, as uint8 or int64: fewer kernels to compile."""
     kept = ids if ids.dtype == np.uint8 else ids.astype(np.int64)
     return np.ascontiguousarray(kept).reshape(-1)
 
@@ -111,12 +111,12 @@ def _count_pairs(
     for voxel in range(len(truth)):
         if len(mask) > 0 and not mask[voxel]:
             continue
-        true = np.int64(truth[voxel])
-        said = np.int64(pred[voxel])
-        if true == UNLABELLED:
+        gt_id = np.int64(truth[voxel])
+        pred_id = np.int64(pred[voxel])
+        if gt_id == UNLABELLED:
             continue
-        if 0 <= true < NUM_CLASSES and 0 <= said < NUM_CLASSES:
-            counts[true * NUM_CLASSES + said] += 1
+        if 0 <= gt_id < NUM_CLASSES and 0 <= pred_id < NUM_CLASSES:
+            counts[gt_id * NUM_CLASSES + pred_id] += 1
         else:
             strangers += 1
     return strangers
@@ -141,7 +141,7 @@ def _refuse_strangers(
 def class_iou(
     histogram: np.ndarray, absent: AbsentRule = 'official'
 ) -> np.ndarray:
-    """IoU of each class; free voxels count as misses and false alarms.
+    """Compute the IoU of each class; free voxels count as errors too.
 
     Args:
         histogram (np.ndarray): (18, 18) counts, rows truth.
@@ -158,19 +158,19 @@ def class_iou(
             f'absent is {absent!r}, expected one of {get_args(AbsentRule)}'
         )
     hits = histogram.diagonal()
-    true = histogram.sum(axis=1)
-    union = true + histogram.sum(axis=0) - hits
+    gt = histogram.sum(axis=1)
+    union = gt + histogram.sum(axis=0) - hits
     iou = np.full(len(hits), np.nan)
     np.divide(hits, union, out=iou, where=union > 0)
     if absent == 'drop':
-        iou[true == 0] = np.nan
+        iou[gt == 0] = np.nan
     elif absent == 'occworld':
-        iou[true == 0] = 1.0
+        iou[gt == 0] = 1.0
     return iou
 
 
 def geometric_iou(histogram: np.ndarray) -> float:
-    """IoU of "not free", whatever the class; NaN where all is free."""
+    """Compute the IoU of "not free"; NaN where all is free."""
     hits = histogram[:FREE, :FREE].sum()
     union = histogram.sum() - histogram[FREE, FREE]
     return float(hits / union) if union else float('nan')
@@ -179,7 +179,7 @@ def geometric_iou(histogram: np.ndarray) -> float:
 def occ_scores(
     histogram: np.ndarray, absent: AbsentRule = 'official'
 ) -> dict[str, float]:
-    """Read a histogram: all figures in per cent, not rounded.
+    """Compute mIoU and IoU from a histogram, in per cent, not rounded.
 
     Returns:
         dict: ``mIoU`` (mean over ids 0..16; ``others`` counts, free does
@@ -203,7 +203,7 @@ def occ_scores(
 def occ_report(
     histograms: Mapping[MaskName, np.ndarray], absent: AbsentRule = 'official'
 ) -> dict[str, float]:
-    """Read one histogram per mask; names say which voxels were measured.
+    """Compute the scores under each mask; their names say which one.
 
     ``mIoU`` is always the camera mask's; ``mIoU_all_voxels`` and
     ``mIoU_lidar_mask`` are the others'. Single classes are given for the

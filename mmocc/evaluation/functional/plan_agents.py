@@ -1,4 +1,4 @@
-"""The other road users around a plan, and which of them a protocol counts.
+"""Road users around a plan, and which of them each protocol counts.
 
 Categories are nuScenes' own names ("vehicle.car"), never indices: the ids
 that published evaluators use depend on whether lidarseg is installed, and a
@@ -30,7 +30,7 @@ VAD_RANGE = (30.0, 15.0)
 
 @dataclass(frozen=True)
 class Agents:
-    """M annotated boxes around one frame.
+    """The M annotated boxes around one frame.
 
     Positions are x forward, y left, in metres from the frame's origin (the
     ego's or the LiDAR's, as the trajectories beside them); yaw is
@@ -90,7 +90,7 @@ class Agents:
             )
 
     def shifted(self, ahead: float) -> 'Agents':
-        """The same boxes, from an origin ``ahead`` metres further ahead."""
+        """Move the origin ``ahead`` metres forward; boxes stay in place."""
         offset = np.array([ahead, 0.0, 0.0])
         return Agents(
             self.category,
@@ -125,14 +125,14 @@ class Agents:
         return np.array(known, dtype=bool)[place]
 
     def followed(self) -> np.ndarray:
-        """(M, 6) bool: present now, and annotated at each step since."""
+        """Return (M, 6) bool: present now and annotated at each step since."""
         present = np.isfinite(self.now).all(axis=1)
         unbroken = np.logical_and.accumulate(self.future_mask, axis=1)
         return unbroken & present[:, None]
 
 
 def detected_vehicles(agents: Agents) -> np.ndarray:
-    """UniAD, BEV-Planner: future boxes of the seven vehicle classes.
+    """Count future boxes of the seven vehicle classes (UniAD, BEV-Planner).
 
     Agents that arrive later count, and nothing is asked about points or
     visibility.
@@ -142,23 +142,23 @@ def detected_vehicles(agents: Agents) -> np.ndarray:
 
 
 def vehicles_from_now(agents: Agents) -> np.ndarray:
-    """OmniDrive: the vehicles of the present frame, rolled forward."""
+    """Count the vehicles of the current frame, followed on (OmniDrive)."""
     return agents.followed() & agents.is_vehicle[:, None]
 
 
 def detected_from_now(agents: Agents) -> np.ndarray:
-    """OccWorld: detected vehicles and humans of the present, rolled on."""
+    """Count detected vehicles and humans of the current frame (OccWorld)."""
     return agents.followed() & agents.is_detected[:, None]
 
 
 def near_from_now(agents: Agents) -> np.ndarray:
-    """VAD: like :func:`detected_from_now`, within its range of the LiDAR."""
+    """Count as :func:`detected_from_now`, within VAD's range of the LiDAR."""
     near = (np.abs(agents.now[:, :2]) <= VAD_RANGE).all(axis=1)
     return detected_from_now(agents) & near[:, None]
 
 
 def recently_seen(agents: Agents) -> np.ndarray:
-    """ST-P3: vehicles and humans seen at -1.0, -0.5 or 0 s, if annotated.
+    """Count vehicles and humans seen at -1.0, -0.5 or 0 s (ST-P3).
 
     Raises:
         ValueError: ``recently_seen`` is not known.
@@ -173,7 +173,7 @@ def recently_seen(agents: Agents) -> np.ndarray:
 
 
 def with_points(agents: Agents) -> np.ndarray:
-    """SparseDrive: every box, cones and barriers too, that a point is in.
+    """Count every box with a point in it, barriers too (SparseDrive).
 
     Raises:
         ValueError: ``has_points`` is not known.

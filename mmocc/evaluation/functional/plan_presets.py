@@ -1,4 +1,4 @@
-"""Open-loop planning as the published evaluators do it, preset by preset.
+"""Score open-loop plans as the published evaluators do, by presets.
 
 The same plans in the same world score 1.1 % to 4.9 % collisions under the
 different evaluators, so rows of different presets must not be compared. A
@@ -6,7 +6,7 @@ preset fixes which samples count, how short futures enter, which agents are
 obstacles, how overlap is decided, and which read-out is the published one.
 Both read-outs of everything are given all the same.
 
-In every preset a step at which the true trajectory itself "collides" is not
+In every preset a step at which the ground-truth trajectory "collides" is not
 scored; how often that happens is the floor below which differences between
 methods mean nothing, and is printed as ``truth_collision_...``.
 """
@@ -25,8 +25,11 @@ from mmocc.evaluation.functional.plan_agents import (
 )
 from mmocc.evaluation.functional.plan_shapes import MapLines
 from mmocc.evaluation.functional.planning import (
-    STEPS_PER_SECOND,
+    SECONDS,
+    columns,
     displacement_errors,
+    error_bands,
+    read_outs,
 )
 from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 
@@ -36,7 +39,6 @@ Overlap = Literal['cells', 'warped_cells', 'turned_cells', 'polygons']
 ReadOut = Literal['at', 'mean', 'any']
 Boundary = Literal['drivable_area', 'road_boundary']
 
-SECONDS = tuple(range(1, NUM_FUTURE // STEPS_PER_SECOND + 1))
 # ST-P3 reads two frames back; OccWorld's windows need more on both sides.
 PAST_FRAMES = 2
 WINDOW_PAST, WINDOW_FUTURE = 5, 7
@@ -59,7 +61,7 @@ SUBSETS = (ALL, NON_STRAIGHT, STOP_START)
 
 @dataclass(frozen=True)
 class PlanningPreset:
-    """One evaluator.
+    """The rules of one published evaluator.
 
     Attributes:
         source (str): Whose it is.
@@ -157,7 +159,7 @@ PRESETS: Mapping[str, PlanningPreset] = {
 
 
 def get_preset(name: str) -> PlanningPreset:
-    """The preset of that name.
+    """Return the planning preset of that name.
 
     Raises:
         ValueError: There is none.
@@ -171,7 +173,7 @@ def get_preset(name: str) -> PlanningPreset:
 
 @dataclass(frozen=True)
 class PlanSample:
-    """One frame with its plan and everything a preset may ask for.
+    """One frame with its plan and all ground truth that presets use.
 
     Positions are x forward, y left, in metres from ``frame``'s origin now.
 
@@ -210,7 +212,7 @@ def _zeros() -> np.ndarray:
 
 @dataclass(frozen=True)
 class PlanTally:
-    """What remains of any number of samples; ``a + b`` joins two sets.
+    """Sums over any number of samples; ``a + b`` joins two sets.
 
     Every array is (6,), one entry for each step up to 3 s.
 
@@ -259,7 +261,7 @@ class PlanTallies(dict):
 
 
 def subsets_of(truth: np.ndarray, mask: np.ndarray) -> tuple[str, ...]:
-    """The subsets that a true trajectory belongs to.
+    """Return the subsets that a ground-truth trajectory belongs to.
 
     ``non_straight``: more than 2 m to the side at its last known step.
     ``stop_start``: it stands (under 0.5 m/s) over its first or its last known
@@ -278,7 +280,7 @@ def subsets_of(truth: np.ndarray, mask: np.ndarray) -> tuple[str, ...]:
 
 
 def counts_as_sample(sample: PlanSample, rule: Samples) -> bool:
-    """Whether a rule takes a frame into its denominator.
+    """Return whether a rule takes a frame into its denominator.
 
     Raises:
         ValueError: The rule asks for what is not known of the frame.
@@ -308,7 +310,7 @@ def counts_as_sample(sample: PlanSample, rule: Samples) -> bool:
 def carried_point(
     path: np.ndarray, yaw: np.ndarray, ahead: float
 ) -> np.ndarray:
-    """The path of a point on the vehicle, from where that point is now.
+    """Compute the path of a point on the vehicle, relative to its start.
 
     Args:
         path (np.ndarray): (T, 2) of the vehicle's origin.
@@ -323,7 +325,7 @@ def carried_point(
 
 
 def place_in(sample: PlanSample, preset: PlanningPreset) -> PlanSample:
-    """The sample as the preset's frames see it.
+    """Move a sample into the frames of a preset.
 
     Obstacles move exactly. Trajectories of the other origin are recomputed
     where both have headings; where one has none, both stay as they are.
@@ -413,12 +415,12 @@ def _tally(sample: PlanSample, preset: PlanningPreset) -> PlanTally:
 
 
 def _up_to(hits: np.ndarray) -> np.ndarray:
-    """1 from the first hit on, else 0."""
+    """Return 1 from the first hit on, else 0."""
     return np.logical_or.accumulate(hits).astype(np.int64)
 
 
 def ego_poses(sample: PlanSample) -> np.ndarray | None:
-    """True future poses (6, 3) of the ego origin; None without headings."""
+    """Return the true poses (6, 3) of the ego origin; None without yaws."""
     if sample.truth_yaw is None:
         return None
     path = sample.truth
@@ -428,7 +430,7 @@ def ego_poses(sample: PlanSample) -> np.ndarray | None:
 
 
 def cells_of(path: np.ndarray, preset: PlanningPreset) -> np.ndarray | None:
-    """Cells (6, K, 2) that the vehicle covers; None without a grid."""
+    """Return the cells (6, K, 2) of the vehicle; None without a grid."""
     if preset.grid is None:
         return None
     if preset.overlap == 'turned_cells':
@@ -443,7 +445,7 @@ def collisions(
     ego: np.ndarray | None,
     preset: PlanningPreset,
 ) -> list[np.ndarray]:
-    """Steps at which paths meet an obstacle.
+    """Find the steps at which paths meet an obstacle.
 
     Args:
         paths (Sequence[np.ndarray]): (6, 2) each, in the preset's frame.
@@ -491,7 +493,7 @@ def collisions(
 
 
 def knows_boundary(sample: PlanSample, preset: PlanningPreset) -> bool:
-    """Whether the sample has the map that the preset's boundary asks for."""
+    """Return whether a sample has the map that the preset needs."""
     if preset.boundary == 'drivable_area':
         return sample.drivable is not None
     return preset.boundary is not None and sample.boundary is not None
@@ -500,7 +502,7 @@ def knows_boundary(sample: PlanSample, preset: PlanningPreset) -> bool:
 def boundary_hits(
     sample: PlanSample, cells: Sequence[np.ndarray], preset: PlanningPreset
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps (6,) at which the plan, and the truth, leave the road.
+    """Find the steps (6,) at which plan and ground truth leave the road.
 
     ``cells`` are those of the plan and of the truth.
 
@@ -523,7 +525,7 @@ def boundary_hits(
 def preset_scores(
     tally: PlanTally, preset: PlanningPreset
 ) -> dict[str, float]:
-    """Read a tally: L2 in metres, everything else in per cent.
+    """Compute scores from a tally: L2 in metres, all else in per cent.
 
     Args:
         tally (PlanTally): Of the whole split, or of a subset.
@@ -545,40 +547,22 @@ def preset_scores(
     }
     if tally.samples == 0:
         return counts
-    scores = _read_outs('L2', tally.errors / tally.samples)
-    steps = tally.errors.reshape(-1, STEPS_PER_SECOND).mean(axis=1)
-    for second, value in zip(SECONDS, steps / tally.samples, strict=True):
-        scores[f'L2_band_{second}s'] = float(value)
+    steps = tally.errors / tally.samples
+    scores = read_outs('L2', steps) | error_bands('L2', steps)
     share = 100 / tally.samples
     if preset.agents is not None:
-        scores |= _read_outs('collision', tally.hits * share)
-        scores |= _columns('collision_any', tally.any_hits * share)
-        scores |= _read_outs('truth_collision', tally.truth_hits * share)
-        scores |= _columns('truth_collision_any', tally.truth_any * share)
+        scores |= read_outs('collision', tally.hits * share)
+        scores |= columns('collision_any', tally.any_hits * share)
+        scores |= read_outs('truth_collision', tally.truth_hits * share)
+        scores |= columns('truth_collision_any', tally.truth_any * share)
     if preset.boundary is not None and tally.mapped == tally.samples:
-        scores |= _columns('boundary_any', tally.off * share)
-        scores |= _columns('truth_boundary_any', tally.truth_off * share)
+        scores |= columns('boundary_any', tally.off * share)
+        scores |= columns('truth_boundary_any', tally.truth_off * share)
     return scores | counts
 
 
-def _read_outs(name: str, steps: np.ndarray) -> dict[str, float]:
-    """Values per step (6,), read at each second and averaged up to it."""
-    upto = np.cumsum(steps) / np.arange(1, NUM_FUTURE + 1)
-    return _columns(f'{name}_at', steps) | _columns(f'{name}_mean', upto)
-
-
-def _columns(name: str, steps: np.ndarray) -> dict[str, float]:
-    """The values at 1, 2 and 3 s, and their plain mean."""
-    values = steps[STEPS_PER_SECOND - 1 :: STEPS_PER_SECOND]
-    scores = {
-        f'{name}_{second}s': float(value)
-        for second, value in zip(SECONDS, values, strict=True)
-    }
-    return scores | {f'{name}_avg': float(values.mean())}
-
-
 def published_columns(preset: PlanningPreset) -> tuple[str, ...]:
-    """Names of the figures that this evaluator's papers print."""
+    """Return the names of the figures that this preset's papers print."""
     families = [f'L2_{preset.l2}']
     if preset.agents is not None:
         families.append(f'collision_{preset.collision}')

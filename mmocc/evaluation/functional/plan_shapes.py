@@ -1,4 +1,4 @@
-"""Does the ego vehicle overlap a box? By grid cells, and by polygons.
+"""Find overlaps of the ego vehicle with boxes, by cells and by polygons.
 
 The published evaluators answer on grids of their own, and the grids matter:
 cells of 0.5 m, cut toward zero, make a mirrored world score differently. So
@@ -41,7 +41,7 @@ _DIRECTIONS = {
 
 
 def box_corners(poses: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Corners of boxes.
+    """Compute the corners of boxes.
 
     Args:
         poses (np.ndarray): (..., 3) x, y, yaw.
@@ -65,7 +65,7 @@ def box_corners(poses: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Grid:
-    """Raster of one evaluator.
+    """The raster of one published evaluator.
 
     Attributes:
         cells (int): Along each side; the side is 100 m.
@@ -93,7 +93,7 @@ class Grid:
         return float(np.float32(HALF_EXTENT - HALF_EXTENT / self.cells))
 
     def to_cells(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 2) in metres as integer (column, row)."""
+        """Convert points (..., 2) in metres to integer (column, row)."""
         metres = np.empty(points.shape)
         for place, direction in enumerate((self.columns, self.rows)):
             axis, sign = _DIRECTIONS[direction]
@@ -105,7 +105,7 @@ class Grid:
     def any_occupied(
         self, polygons: np.ndarray, columns: np.ndarray, rows: np.ndarray
     ) -> bool:
-        """Whether a filled polygon covers one of the cells.
+        """Return whether a filled polygon covers one of the cells.
 
         Only what lies around the polygons is drawn; drawing on integers does
         not depend on where a picture begins.
@@ -141,7 +141,7 @@ class Grid:
 
     @lru_cache  # noqa: B019  (there are five grids, and they live on)
     def footprint(self, ahead: float) -> np.ndarray:
-        """Cells (K, 2) of the ego vehicle at the origin, heading forward.
+        """Return the cells (K, 2) of the ego vehicle at the origin.
 
         Args:
             ahead (float): Of the vehicle's centre, metres.
@@ -165,7 +165,7 @@ class Grid:
         return cells
 
     def clipped(self, cells: np.ndarray) -> np.ndarray:
-        """Cells outside the grid moved to its edge, never dropped."""
+        """Move cells outside the grid to its edge; none is dropped."""
         return np.clip(cells.astype(np.int32), 0, self.cells - 1)
 
 
@@ -177,7 +177,7 @@ BEV_PLANNER_GRID = Grid(1000, 'forward', 'left', truncate=True)
 
 
 def upright_cells(path: np.ndarray, grid: Grid) -> np.ndarray:
-    """Cells of a vehicle that never turns, cut toward zero (UniAD, VAD).
+    """Return cells of a vehicle that never turns, truncated (UniAD, VAD).
 
     Args:
         path (np.ndarray): (T, 2) metres ahead and left of the LiDAR.
@@ -196,7 +196,7 @@ def upright_cells(path: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def turned_cells(path: np.ndarray, grid: Grid) -> np.ndarray:
-    """Cells of a vehicle that heads where its last step led.
+    """Return cells of a vehicle that heads along its last step.
 
     BEV-Planner and OmniDrive: turned about the ego origin, rounded, moved,
     cut; a step under 1 m does not turn it.
@@ -226,7 +226,7 @@ def hits_by_cells(
     counted: np.ndarray,
     grid: Grid,
 ) -> np.ndarray:
-    """Steps at which the ego's cells meet a drawn box.
+    """Find the steps at which the ego's cells meet a drawn box.
 
     Args:
         cells (np.ndarray): (T, K, 2) integer (column, row).
@@ -254,7 +254,7 @@ def hits_by_warped_cells(
     ego: np.ndarray,
     grid: Grid,
 ) -> np.ndarray:
-    """ST-P3: boxes are drawn around the future ego, then warped to now.
+    """Find hits with boxes drawn around the future ego, warped (ST-P3).
 
     The warp looks each cell up at the nearest cell of the future's grid.
 
@@ -299,7 +299,7 @@ def hits_by_warped_cells(
 
 
 def path_headings(path: np.ndarray) -> np.ndarray:
-    """SparseDrive's headings (T,): central differences, forward if parked."""
+    """Return SparseDrive's headings (T,): central differences, else 0."""
     if np.linalg.norm(path[-1] - path[0]) < MIN_PATH:
         return np.zeros(len(path))
     known = np.concatenate((np.zeros((1, 2)), path))
@@ -310,7 +310,7 @@ def path_headings(path: np.ndarray) -> np.ndarray:
 def hits_by_polygons(
     path: np.ndarray, corners: np.ndarray, counted: np.ndarray
 ) -> np.ndarray:
-    """SparseDrive: steps at which the ego's rectangle meets a box.
+    """Find the steps at which the ego's rectangle meets a box (SparseDrive).
 
     Touching counts. Two convex shapes are apart if and only if an edge of one
     of them separates them.
@@ -361,7 +361,7 @@ BOUNDARY_LENGTH = 4.08
 
 
 def draw_area(area: MapLines, grid: Grid) -> np.ndarray:
-    """Fill outlines, then cut their holes: (cells, cells) bool."""
+    """Draw outlines filled, then cut their holes: (cells, cells) bool."""
     picture = np.zeros((grid.cells, grid.cells), dtype=np.uint8)
     order = np.argsort(np.asarray(area.holes, dtype=bool), kind='stable')
     outlines = _in_cells(area.lines, grid)
@@ -371,7 +371,7 @@ def draw_area(area: MapLines, grid: Grid) -> np.ndarray:
 
 
 def draw_lines(lines: MapLines, grid: Grid) -> np.ndarray:
-    """Lines one cell wide, those off the grid at its edge, likewise."""
+    """Draw lines one cell wide, (cells, cells) bool; clipped to the edge."""
     picture = np.zeros((grid.cells, grid.cells), dtype=np.uint8)
     for line in _in_cells(lines.lines, grid, clip=True):
         draw_polyline(picture, line, 1)
@@ -381,7 +381,7 @@ def draw_lines(lines: MapLines, grid: Grid) -> np.ndarray:
 def _in_cells(
     lines: Sequence[np.ndarray], grid: Grid, clip: bool = False
 ) -> list[np.ndarray]:
-    """Each line as integer (column, row), all converted at once."""
+    """Convert lines to integer (column, row), all at once."""
     if not lines:
         return []
     cells = grid.to_cells(np.concatenate(lines))
@@ -393,7 +393,7 @@ def _in_cells(
 def leaves_area(
     path: np.ndarray, area: np.ndarray, grid: Grid
 ) -> tuple[bool, np.ndarray]:
-    """OmniDrive: whether the ego's box covers a cell that is not drivable.
+    """Find steps whose box covers a non-drivable cell (OmniDrive).
 
     The box is turned along each step but moved ahead without turning, and
     what sticks out of the grid is not looked at.
@@ -428,7 +428,7 @@ def leaves_area(
 
 
 def crosses_lines(cells: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """BEV-Planner's CCR: steps at which the ego's cells meet a line.
+    """Find the steps at which the ego's cells meet a line (BEV-Planner).
 
     Args:
         cells (np.ndarray): (T, K, 2) integer (column, row); see

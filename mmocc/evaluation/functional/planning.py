@@ -13,7 +13,7 @@ carries its read-out in its name and comes with its number of samples:
 Sums add up, so frames may come in any order and from any number of processes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import numpy as np
@@ -24,11 +24,12 @@ from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 SampleRule = Literal['complete_only', 'all_masked']
 
 STEPS_PER_SECOND = round(1 / STEP_SECONDS)
+SECONDS = tuple(range(1, NUM_FUTURE // STEPS_PER_SECOND + 1))
 
 
 @dataclass(frozen=True)
 class PlanningSums:
-    """What remains of any number of frames; ``a + b`` joins two sets.
+    """Sums over any number of frames; ``a + b`` joins two sets.
 
     Attributes:
         frames (int): Frames with a ground-truth plan, however short.
@@ -47,16 +48,15 @@ class PlanningSums:
 
     def __add__(self, other: 'PlanningSums') -> 'PlanningSums':
         return PlanningSums(
-            self.frames + other.frames,
-            self.complete + other.complete,
-            self.steps + other.steps,
-            self.errors + other.errors,
-            self.complete_errors + other.complete_errors,
+            *(
+                getattr(self, f.name) + getattr(other, f.name)
+                for f in fields(self)
+            )
         )
 
 
 def displacement_errors(pred: ArrayLike, truth: ArrayLike) -> np.ndarray:
-    """Euclidean distances (N, 6) in metres between plans (N, 6, 2)."""
+    """Compute distances (N, 6) in metres between plans (N, 6, 2)."""
     pred = as_array(pred).astype(np.float64)
     truth = as_array(truth).astype(np.float64)
     expected = (len(truth), NUM_FUTURE, 2)
@@ -114,7 +114,7 @@ def planning_sums(
 def planning_scores(
     sums: PlanningSums, samples: SampleRule = 'complete_only'
 ) -> dict[str, float]:
-    """Read the sums: L2 in metres, under one rule for short futures.
+    """Compute L2 in metres from sums, under one rule for short futures.
 
     Args:
         sums (PlanningSums): Of the whole split.
@@ -142,14 +142,29 @@ def planning_scores(
     if count == 0:
         return counts
     steps = total / count
-    upto = np.cumsum(steps) / np.arange(1, len(steps) + 1)
-    last = slice(STEPS_PER_SECOND - 1, None, STEPS_PER_SECOND)
+    return read_outs('L2', steps) | error_bands('L2', steps) | counts
+
+
+def read_outs(name: str, steps: np.ndarray) -> dict[str, float]:
+    """Return values per step (6,) at each second and averaged up to it."""
+    means = np.cumsum(steps) / np.arange(1, NUM_FUTURE + 1)
+    return columns(f'{name}_at', steps) | columns(f'{name}_mean', means)
+
+
+def columns(name: str, steps: np.ndarray) -> dict[str, float]:
+    """Return the values at 1, 2 and 3 s, and their plain mean."""
+    values = steps[STEPS_PER_SECOND - 1 :: STEPS_PER_SECOND]
+    scores = {
+        f'{name}_{second}s': float(value)
+        for second, value in zip(SECONDS, values, strict=True)
+    }
+    return scores | {f'{name}_avg': float(values.mean())}
+
+
+def error_bands(name: str, steps: np.ndarray) -> dict[str, float]:
+    """Return the mean of the steps (6,) within each second."""
     bands = steps.reshape(-1, STEPS_PER_SECOND).mean(axis=1)
-    scores = {}
-    for name, values in (('at', steps[last]), ('mean', upto[last])):
-        for second, value in enumerate(values, start=1):
-            scores[f'L2_{name}_{second}s'] = float(value)
-        scores[f'L2_{name}_avg'] = float(values.mean())
-    for second, value in enumerate(bands, start=1):
-        scores[f'L2_band_{second}s'] = float(value)
-    return scores | counts
+    return {
+        f'{name}_band_{second}s': float(value)
+        for second, value in zip(SECONDS, bands, strict=True)
+    }

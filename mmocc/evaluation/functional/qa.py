@@ -57,13 +57,13 @@ _TRAILING = string.punctuation + string.whitespace
 
 
 class AnsweredQuestion(NamedTuple):
-    """One question with its true and its predicted answer.
+    """One question with its ground-truth and its predicted answer.
 
     Attributes:
         template_type (str): One of ``QUESTION_TYPES``.
         num_hop (int): 0 or 1; -1 where unknown.
         truth (str | int): Counts are integers in some annotation files.
-        answer (str): The prediction; empty where the model said nothing.
+        answer (str): The prediction; empty where the model gave none.
     """
 
     template_type: str
@@ -73,7 +73,7 @@ class AnsweredQuestion(NamedTuple):
 
 
 class _Cell(NamedTuple):
-    """What a count of a ``Counter`` of :func:`qa_counts` is about."""
+    """Key of the counts of :func:`qa_counts`."""
 
     template_type: str
     num_hop: int
@@ -81,7 +81,7 @@ class _Cell(NamedTuple):
 
 
 def normalise_answer(text: str) -> str:
-    """Lower case, no space around, no trailing punctuation."""
+    """Lower-case a text and strip space and trailing punctuation."""
     return text.strip().lower().rstrip(_TRAILING)
 
 
@@ -122,7 +122,7 @@ def _accuracy(
     kind: str | None = None,
     hop: int | None = None,
 ) -> float:
-    """Per cent of matches, of one type and one hop or of all; NaN if none."""
+    """Compute the per cent of matches of a type and a hop; NaN if none."""
     chosen = Counter()
     for cell, number in counts.items():
         if kind in (None, cell.template_type) and hop in (None, cell.num_hop):
@@ -133,7 +133,7 @@ def _accuracy(
 
 
 def qa_scores(counts: Counter) -> dict[str, float]:
-    """Read the counts: accuracies in per cent.
+    """Compute accuracies from counts, in per cent.
 
     Returns:
         dict: ``overall``, one entry per type (``exist`` ...), per hop

@@ -1,4 +1,4 @@
-"""Which voxel a LiDAR ray meets first, and how far away it is.
+"""Find the voxel that a LiDAR ray meets first, and its distance.
 
 The rays and the traversal of RayIoU (SparseOcc, Liu et al., ECCV 2024), exact
 to the last bit of its renderer's arithmetic: Amanatides and Woo's voxel
@@ -42,7 +42,7 @@ EDGE = np.float32(VOXEL_SIZE[0])
 
 
 class RayHits(NamedTuple):
-    """Where rays end, for G grids, O origins and R directions.
+    """Depths and labels of rays, for G grids, O origins, R directions.
 
     Attributes:
         depth (np.ndarray): (G, O, R) float32 metres.
@@ -54,7 +54,7 @@ class RayHits(NamedTuple):
 
 
 def lidar_directions() -> np.ndarray:
-    """Unit vectors (14040, 3) float32: 39 pitches, 360 azimuths each."""
+    """Return ray directions (14040, 3) float32: 39 pitches, 360 azimuths."""
     pitches = [
         -(math.pi / 2 - math.atan(k)) for k in range(1, STEEP_PITCHES + 1)
     ]
@@ -76,7 +76,7 @@ def lidar_directions() -> np.ndarray:
 def scene_origins(
     ego2global: ArrayLike, lidar2ego: ArrayLike, frame: int
 ) -> np.ndarray:
-    """Where RayIoU's rays start for one frame of a scene.
+    """Compute the origins of RayIoU's rays for one frame of a scene.
 
     The LiDAR's positions in all of the scene's frames, seen from the ego
     frame of ``frame``; too far ones are dropped, and of more than 8 those
@@ -125,7 +125,7 @@ def scene_origins(
 def to_voxels(
     origins: np.ndarray, directions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Starts (O, 3) and ends (O, R, 3) in voxels, rounded as the renderer.
+    """Convert rays to starts (O, 3) and ends (O, R, 3) in voxels.
 
     Metres are divided in double precision and rounded to single precision,
     then read as double precision again.
@@ -139,7 +139,7 @@ def to_voxels(
 
 
 def check_grids(grids: ArrayLike, origins: ArrayLike) -> None:
-    """Raise unless grids are (G, X, Y, Z) uint8 and origins (O, 3) finite."""
+    """Refuse grids that are not (G, X, Y, Z) uint8, origins not (O, 3)."""
     if grids.ndim != 4 or str(grids.dtype).split('.')[-1] != 'uint8':
         raise ValueError(
             f'grids are {grids.dtype} of shape {tuple(grids.shape)}, expected '
@@ -157,7 +157,7 @@ def check_grids(grids: ArrayLike, origins: ArrayLike) -> None:
 def cast_rays(
     grids: ArrayLike, origins: ArrayLike, directions: np.ndarray | None = None
 ) -> RayHits:
-    """Send rays from every origin through one or more grids.
+    """Cast rays from every origin through one or more grids.
 
     All grids are read along the same traversal, which is most of the work.
 
@@ -190,7 +190,7 @@ def cast_rays(
 
 @numba.njit(cache=True)
 def _first_border(start: float, direction: float) -> tuple:
-    """Voxel, step, distance to the next border and between borders."""
+    """Return voxel, step, distance to the next border, between borders."""
     voxel = int(start)
     step = 1 if direction >= 0 else -1
     border = voxel + (1 if step > 0 else 0)

@@ -37,7 +37,7 @@ _FARTHEST = torch.finfo(torch.float64).max
 def cast_rays_torch(
     grids: Tensor, origins: Tensor, directions: np.ndarray | None = None
 ) -> RayHits:
-    """Like :func:`ray_casting.cast_rays`, on the device of ``grids``.
+    """Cast rays as :func:`ray_casting.cast_rays`, on the device of ``grids``.
 
     Args:
         grids (Tensor): (G, X, Y, Z) uint8 class ids.
@@ -77,7 +77,7 @@ def cast_rays_torch(
 def _march(
     grids: Tensor, starts: np.ndarray, ends: np.ndarray
 ) -> tuple[Tensor, Tensor]:
-    """Depths in metres and labels (G, O, R) of rays that start inside."""
+    """Compute depths (metres) and labels (G, O, R) of rays from inside."""
     device, number = grids.device, len(grids)
     start = torch.from_numpy(starts).to(device)[:, None]  # (O, 1, 3)
     ray = torch.from_numpy(ends).to(device) - start  # (O, R, 3)

@@ -26,7 +26,7 @@ THRESHOLDS = (1, 2, 4)  # metres
 def ray_counts(
     pred: ArrayLike, truth: ArrayLike, origins: ArrayLike
 ) -> np.ndarray:
-    """Cast all rays of one frame and count them.
+    """Cast all rays of one frame and count hits per class.
 
     Args:
         pred (ArrayLike): (X, Y, Z) class ids 0..17. Where it is on a GPU,
@@ -62,7 +62,7 @@ def ray_counts(
 
 
 def _check(pred: np.ndarray, truth: np.ndarray) -> None:
-    """Raise unless both are grids of one shape with ids in range."""
+    """Refuse grids of different shapes and ids out of range."""
     if pred.ndim != 3 or pred.shape != truth.shape:
         raise ValueError(
             f'the prediction has shape {tuple(pred.shape)}, the ground truth '
@@ -81,18 +81,18 @@ def _check(pred: np.ndarray, truth: np.ndarray) -> None:
 def count_hits(hits: RayHits) -> np.ndarray:
     """Count rays (5, 17) of a cast through (prediction, truth)."""
     kept = hits.label[1] != FREE
-    said, true = hits.label[0][kept], hits.label[1][kept]
+    pred, gt = hits.label[0][kept], hits.label[1][kept]
     error = np.abs(hits.depth[0][kept] - hits.depth[1][kept])
-    right = said == true
-    rows = [true, said]
-    rows += [true[right & (error < limit)] for limit in THRESHOLDS]
+    right = pred == gt
+    rows = [gt, pred]
+    rows += [gt[right & (error < limit)] for limit in THRESHOLDS]
     return np.stack(
         [np.bincount(ids, minlength=UNLABELLED + 1)[:FREE] for ids in rows]
     )
 
 
 def ray_scores(counts: np.ndarray) -> dict[str, float]:
-    """Read counts (5, 17): all figures in per cent.
+    """Compute RayIoU from counts (5, 17), in per cent.
 
     Returns:
         dict: ``RayIoU`` (mean over classes and thresholds), ``RayIoU@1``,
@@ -100,8 +100,8 @@ def ray_scores(counts: np.ndarray) -> dict[str, float]:
         ``RayIoU@<t>_<class>``. A class that is neither in the truth nor in
         the prediction is in no mean, and left out.
     """
-    true, said, hits = counts[0], counts[1], counts[2:]
-    union = true + said - hits
+    gt, pred, hits = counts[0], counts[1], counts[2:]
+    union = gt + pred - hits
     iou = np.full(hits.shape, np.nan)
     np.divide(hits, union, out=iou, where=union > 0)
     iou *= 100

@@ -21,7 +21,7 @@ class CaptionMetric(SummedMetric):
     """BLEU, ROUGE-L and CIDEr of descriptions and conversations.
 
     Reads ``gt_text.questions`` and ``pred_text.answers``, in the same order;
-    questions of the task ``caption`` with a true answer are scored. CIDEr
+    questions of the task ``caption`` with a known answer are scored. CIDEr
     weighs words by the whole evaluated set, so texts (a few hundred bytes
     each, no grids) are kept, gathered once, and scored together. Names:
     ``caption/BLEU-1`` .. ``caption/BLEU-4``, ``caption/ROUGE_L``,
@@ -58,7 +58,7 @@ class CaptionMetric(SummedMetric):
         self.with_meteor = with_meteor
 
     def measure(self, sample: Sample) -> list[CaptionPair] | None:
-        """Answers beside their references."""
+        """Return a frame's predicted answers with their references."""
         questions = find(sample, 'gt_text', 'questions') or []
         scored = [
             (place, question.answer)
@@ -79,10 +79,10 @@ class CaptionMetric(SummedMetric):
                 f'{len(answers)} answers for {len(questions)} questions; '
                 'expected one answer for each, in the same order'
             )
-        return [CaptionPair(answers[place], true) for place, true in scored]
+        return [CaptionPair(answers[place], gt) for place, gt in scored]
 
     def scores(self, total: list[CaptionPair]) -> dict[str, float]:
-        """Scores of all texts together."""
+        """Score all texts together."""
         scores = caption_scores(total, self.tokenizer)
         if self.with_meteor:
             scores['METEOR'] = meteor(total)

@@ -91,7 +91,7 @@ class ForecastMetric(SummedMetric):
             self.scenes = SceneTruth(ann_file)
 
     def measure(self, sample: Sample) -> np.ndarray | None:
-        """Histograms (2 or 3, T, 18, 18) of one frame: forecast, copies."""
+        """Count histograms (2 or 3, T, 18, 18): forecast, copies."""
         future = find(sample, 'gt_occ', 'future_semantics')
         if future is None or not self._counts(sample):
             return None
@@ -121,14 +121,14 @@ class ForecastMetric(SummedMetric):
         return np.stack([forecast_histograms(f, truth) for f in forecasts])
 
     def _counts(self, sample: Sample) -> bool:
-        """Whether the convention forecasts from this frame."""
+        """Return whether the convention forecasts from this frame."""
         if self.scenes is None:
             return True
         index, length = self.scenes.position(sample.get('token'))
         return is_window(index, length, self.convention)
 
     def scores(self, total: np.ndarray) -> dict[str, float]:
-        """Figures of the forecast and of the copies."""
+        """Compute the scores of the forecast and of the copies."""
         scores = {}
         for name, histograms in zip(self._names, total, strict=True):
             read = forecast_scores(histograms, self.times_s, self.convention)

@@ -27,7 +27,7 @@ class MetaActionMetric(SummedMetric):
     default_prefix = 'meta'
 
     def measure(self, sample: Sample) -> np.ndarray | None:
-        """Table (3, 6, 4, 7) of one frame."""
+        """Count one frame in a table (3, 6, 4, 7)."""
         truth = [
             find(sample, 'gt_meta', key) for key in ('speed', 'direction')
         ]
@@ -52,10 +52,10 @@ class MetaActionMetric(SummedMetric):
         )
 
     def scores(self, total: np.ndarray) -> dict[str, float]:
-        """Accuracies over all labelled frames."""
+        """Compute accuracies over all labelled frames."""
         return meta_action_scores(total)
 
 
 def _pair(indices: list[ArrayLike], name: str) -> np.ndarray:
-    """Two scalar indices as one row, (1, 2)."""
+    """Stack two scalar indices as one row, (1, 2)."""
     return np.stack([as_integers(i, name).reshape(()) for i in indices])[None]

@@ -61,7 +61,7 @@ class OccMetric(SummedMetric):
         self.absent = absent
 
     def measure(self, sample: Sample) -> np.ndarray | None:
-        """Histograms (masks, 18, 18) of one frame."""
+        """Count histograms (masks, 18, 18) of one frame."""
         truth = find(sample, 'gt_occ', 'semantics')
         if truth is None:
             return None
@@ -86,7 +86,7 @@ class OccMetric(SummedMetric):
         return np.stack(histograms)
 
     def scores(self, total: np.ndarray) -> dict[str, float]:
-        """Scores under each mask."""
+        """Compute the scores under each mask."""
         return occ_report(
             dict(zip(self.masks, total, strict=True)), self.absent
         )

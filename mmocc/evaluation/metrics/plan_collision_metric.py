@@ -78,7 +78,7 @@ class PlanCollisionMetric(SummedMetric):
         self.scenes = SceneTruth(ann_file)
 
     def measure(self, sample: Sample) -> PresetTallies | None:
-        """Tallies of one frame, by preset and subset."""
+        """Tally one frame by preset and subset."""
         if find(sample, 'gt_ego', 'fut_trajs') is None:
             return None
         trajs = as_array(
@@ -103,7 +103,7 @@ class PlanCollisionMetric(SummedMetric):
         return tallies
 
     def scores(self, total: PresetTallies) -> dict[str, float]:
-        """Figures of every preset, and of its subsets."""
+        """Compute the scores of every preset and of its subsets."""
         scores = {}
         for name, preset in self.presets.items():
             for subset in self.subsets:

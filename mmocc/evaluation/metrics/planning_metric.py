@@ -52,7 +52,7 @@ class PlanningMetric(SummedMetric):
         self.samples = samples
 
     def measure(self, sample: Sample) -> PlanningSums | None:
-        """Error sums of one frame."""
+        """Sum the errors of one frame."""
         truth = find(sample, 'gt_ego', 'fut_trajs')
         if truth is None:
             return None
@@ -74,5 +74,5 @@ class PlanningMetric(SummedMetric):
         )
 
     def scores(self, total: PlanningSums) -> dict[str, float]:
-        """L2 errors under the metric's sample rule."""
+        """Compute L2 errors under the metric's sample rule."""
         return planning_scores(total, self.samples)

@@ -80,10 +80,10 @@ class PredictionFiles(BaseMetric):
                 self._stack.enter_context(GridFileWriter(self.out_dir / name))
                 for name in (OCC, OCC_TRUTH)
             )
-        said, true = self._grids
+        pred_writer, gt_writer = self._grids
         token = sample.get('token')
-        said.add(token, pred)
-        true.add(token, truth, find(sample, 'gt_occ', 'mask_camera'))
+        pred_writer.add(token, pred)
+        gt_writer.add(token, truth, find(sample, 'gt_occ', 'mask_camera'))
 
     def _add_plan(self, sample: Sample) -> None:
         pred = find(sample, 'pred_ego', 'trajs')

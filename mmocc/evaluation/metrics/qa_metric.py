@@ -20,7 +20,7 @@ class QAMetric(SummedMetric):
     """Accuracy of closed answers, strict and normalised.
 
     Reads ``gt_text.questions`` and ``pred_text.answers``, in the same order.
-    Captions, meta-actions and questions without a true answer are not scored.
+    Captions, meta-actions and questions without a known answer are not scored.
     Names: ``qa/overall`` (micro average), ``qa/exist``, ``qa/count``,
     ``qa/object``, ``qa/status``, ``qa/comparison``, ``qa/h0``, ``qa/h1``,
     ``qa/<type>_h0`` ..., all strict, and ``qa/normalised/...``; per cent.
@@ -29,7 +29,7 @@ class QAMetric(SummedMetric):
     default_prefix = 'qa'
 
     def measure(self, sample: Sample) -> Counter | None:
-        """Counts of one frame's questions."""
+        """Count matches of one frame's questions."""
         questions = find(sample, 'gt_text', 'questions') or []
         scored = [
             (place, question)
@@ -61,5 +61,5 @@ class QAMetric(SummedMetric):
         )
 
     def scores(self, total: Counter) -> dict[str, float]:
-        """Accuracies over all questions."""
+        """Compute accuracies over all questions."""
         return qa_scores(total)

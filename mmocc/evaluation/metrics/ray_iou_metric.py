@@ -39,7 +39,7 @@ class RayIoUMetric(SummedMetric):
         self.scenes = SceneTruth(ann_file)
 
     def measure(self, sample: Sample) -> np.ndarray | None:
-        """Counts (5, 17) of one frame."""
+        """Count the rays (5, 17) of one frame."""
         truth = find(sample, 'gt_occ', 'semantics')
         if truth is None:
             return None
@@ -54,5 +54,5 @@ class RayIoUMetric(SummedMetric):
         return ray_counts(pred, truth, origins)
 
     def scores(self, total: np.ndarray) -> dict[str, float]:
-        """RayIoU over all frames."""
+        """Compute RayIoU over all frames."""
         return ray_scores(total)

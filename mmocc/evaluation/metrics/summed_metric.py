@@ -14,7 +14,7 @@ from mmocc.evaluation.metrics.fields import Sample
 
 @dataclass(frozen=True)
 class Tally:
-    """The sum of some frames' statistics, and how many frames there were.
+    """The sum of some frames' statistics, and the number of frames.
 
     Not a tuple: mmengine rebuilds the tuples that it gathers.
     """
@@ -28,7 +28,7 @@ class Tally:
         return self.measured + self.skipped
 
     def join(self, other: 'Tally') -> 'Tally':
-        """Both sets of frames together."""
+        """Return the sum of two sets of frames."""
         if self.total is None or other.total is None:
             total = self.total if other.total is None else other.total
         else:
@@ -79,7 +79,7 @@ class SummedMetric(BaseMetric):
 
     @abstractmethod
     def scores(self, total: Any) -> dict[str, float]:
-        """Read the sum of all statistics."""
+        """Compute the scores from the sum of all statistics."""
 
     def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
         """Measure the frames of a batch; the batch's inputs are not read."""
@@ -96,7 +96,7 @@ class SummedMetric(BaseMetric):
             self._latest = Tally(statistic, int(known), int(not known))
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Gather all sums and read them.
+        """Gather the sums of all processes and compute the scores.
 
         Args:
             size (int): Frames in the data set, over all processes.
@@ -111,7 +111,7 @@ class SummedMetric(BaseMetric):
         return super().evaluate(world_size)
 
     def compute_metrics(self, results: list[Tally]) -> dict[str, float]:
-        """Join the processes' sums and read the whole."""
+        """Join the processes' sums and compute the scores."""
         tally = Tally()
         for part in results:
             tally = tally.join(part)

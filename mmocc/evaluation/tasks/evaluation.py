@@ -1,4 +1,4 @@
-"""What every task returns: scores by preset, and what they mean."""
+"""The result of every task: scores by preset, and what they mean."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ def choose(
     known: Iterable[str],
     default: Sequence[str],
 ) -> list[str]:
-    """The presets to run, each once; ``all`` stands for every one.
+    """Return the presets to run, each once; ``all`` means every one.
 
     Raises:
         ValueError: A preset is not known.
@@ -53,7 +53,7 @@ def choose(
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
-    """Name, size and SHA-256 of an input file."""
+    """Return name, size and SHA-256 of an input file."""
     digest = hashlib.sha256()
     with path.open('rb') as file:
         while chunk := file.read(_CHUNK):
@@ -68,7 +68,7 @@ def fingerprint(path: Path) -> dict[str, Any]:
 def to_json(
     evaluation: Evaluation, inputs: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """The evaluation as it is written to a file."""
+    """Return the evaluation as the dictionary that is written to JSON."""
     return {
         'format': FORMAT_VERSION,
         'task': evaluation.task,
@@ -81,7 +81,7 @@ def to_json(
 
 
 def to_table(evaluation: Evaluation) -> str:
-    """The evaluation as text: a row for each figure, a column per preset."""
+    """Format the evaluation: a row for each figure, a column per preset."""
     presets = list(evaluation.results)
     figures = list(
         dict.fromkeys(
@@ -109,7 +109,7 @@ def to_table(evaluation: Evaluation) -> str:
 
 
 def _shown(value: float | None) -> str:
-    """Counts in full, figures with four decimals, nothing as a dash."""
+    """Format counts in full, figures with four decimals, None as a dash."""
     if value is None:
         return '-'
     return str(value) if isinstance(value, int) else f'{value:.4f}'
