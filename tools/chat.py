@@ -1,25 +1,22 @@
 #!/usr/bin/env python
-"""Talk with a model about a frame.
+"""Ask a model questions about a frame.
 
-python tools/chat.py CONFIG WEIGHTS --infos FILE.pkl --data-root DIR --index 3
-python tools/chat.py CONFIG WEIGHTS --images DIR --calibration FILE.json \\
+python tools/chat.py CONFIG CHECKPOINT --infos INFOS.pkl --index 3
+python tools/chat.py CONFIG CHECKPOINT --images DIR --calibration FILE.json \\
     --ego FILE.json
-echo "Are there any pedestrians?" | python tools/chat.py CONFIG WEIGHTS ...
+echo "Are there any pedestrians?" | python tools/chat.py CONFIG CHECKPOINT ...
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from mmocc.apis import Conversation, VLAInferencer, frame_at, prediction_dict
-from mmocc.apis.camera_files import (
-    CALIBRATION_EXAMPLE,
-    EGO_EXAMPLE,
-    read_camera_frame,
-)
-from mmocc.datasets import SampleError
-from mmocc.infos import InfoFileError, load_info_file
 from mmocc.utils.config import explained, load_config
+from mmocc.utils.frame_arguments import (
+    FILES_HELP,
+    add_frame_arguments,
+    check_frame_arguments,
+)
 from mmocc.utils.overrides import Overrides
 
 PROMPT = '> '
@@ -33,13 +30,7 @@ HELP = """\
 EPILOG = f"""
 commands:
 {HELP}
-
---calibration:
-{CALIBRATION_EXAMPLE}
-
---ego:
-{EGO_EXAMPLE}
-
+{FILES_HELP}
 The images of a frame are encoded once. Each question is answered on its own;
 the model does not see those before it. Questions may come from a pipe, one a
 line; then there is no prompt. docs/inference.md has more.
@@ -52,32 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('weights', help='checkpoint file')
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        '--infos', metavar='FILE.pkl', help='info file of mmdet3d 1.1'
-    )
-    source.add_argument(
-        '--images',
-        metavar='DIR|FILE.json',
-        help='a folder with one image a camera, whose file name contains the '
-        "camera's name, or a JSON file of paths by camera name",
-    )
-    parser.add_argument(
-        '--data-root', default='', metavar='DIR', help='of the info file'
-    )
-    parser.add_argument(
-        '--images-dir',
-        metavar='DIR',
-        help='where the images are, if not below the data root',
-    )
-    parser.add_argument(
-        '--index', type=int, default=0, help='first frame (default: 0)'
-    )
-    parser.add_argument('--calibration', metavar='FILE.json')
-    parser.add_argument('--ego', metavar='FILE.json', help='with --images')
-    parser.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
+    add_frame_arguments(parser)
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -86,93 +52,77 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='override config keys',
     )
     args = parser.parse_args(argv)
-    if args.images and not args.calibration:
-        parser.error('--images needs --calibration')
-    if args.infos and (args.calibration or args.ego):
-        parser.error(
-            '--calibration and --ego belong to --images; the file of --infos '
-            'has them'
-        )
+    check_frame_arguments(parser, args)
+    if args.infos and args.ego:
+        parser.error('--ego belongs to --images; the file of --infos has one')
     return args
 
 
 class Chat:
-    """What one line of input does, and what it prints.
+    """Answer lines of input about the frames of a source.
 
     Args:
-        inferencer (VLAInferencer): Runs the model.
-        frames (Callable): The frame at a place, from 0.
+        inferencer (VLAInferencer): Inferencer of the model.
+        frames (Sequence[dict]): Frames, from ``open_frames``.
     """
 
-    def __init__(
-        self, inferencer: VLAInferencer, frames: Callable[[int], dict]
-    ) -> None:
-        self.inferencer = inferencer
-        self.frames = frames
-        self.talk: Conversation | None = None
+    def __init__(self, inferencer, frames: Sequence[dict]) -> None:
+        self.inferencer, self.frames = inferencer, frames
+        self.conversation = None
 
     def go_to(self, index: int) -> str:
-        """Look at a frame; the one before stays where this one is broken."""
-        self.talk = Conversation(self.inferencer, self.frames(index))
-        meta = self.talk.sample.metainfo
+        """Encode a frame and describe its plan.
+
+        Raises:
+            InfoFileError: If there is no such frame.
+            SampleError: If it cannot be used; the frame before it stays.
+        """
+        from mmocc.apis import Conversation
+        from mmocc.infos import InfoFileError
+
+        if not 0 <= index < len(self.frames):
+            raise InfoFileError(
+                f'there is no frame {index} among the {len(self.frames)}; '
+                f'choose one from 0 to {len(self.frames) - 1}'
+            )
+        self.conversation = Conversation(self.inferencer, self.frames[index])
+        meta = self.conversation.sample.metainfo
         where = f'frame {index}'
         if meta.get('scene_name'):
             where += f', {meta["scene_name"]} no. {meta["frame_idx"]}'
-        return f'{where} ({meta["token"]})\n{self.plan()}'
+        return f'{where} ({meta["token"]})\n{self.describe()}'
 
-    def plan(self) -> str:
-        """Meta-action, reasoning and path as text."""
-        return describe_plan(prediction_dict(self.talk.sample))
+    def describe(self) -> str:
+        """Describe meta-action, reasoning and plan of the frame."""
+        from mmocc.apis.prediction import describe_plan, prediction_dict
+
+        return describe_plan(prediction_dict(self.conversation.sample))
 
     def answer(self, line: str) -> str:
-        """The reply to one line.
+        """Answer a question, or run a command.
 
         Raises:
-            SampleError: If a frame or a question cannot be used.
             InfoFileError: If there is no such frame.
+            SampleError: If a frame or a question cannot be used.
         """
         command, _, rest = line.partition(' ')
         if command == '/plan':
-            return self.plan()
+            return self.describe()
         if command == '/frame':
             if not rest.strip().isdigit():
                 return '/frame takes a number, such as /frame 3'
             return self.go_to(int(rest))
         if command.startswith('/'):
             return HELP if command == '/help' else f'no {command}\n{HELP}'
-        return self.talk.ask(line) or '(no answer)'
-
-
-def describe_plan(prediction: dict) -> str:
-    """A plan for people.
-
-    Args:
-        prediction (dict): From ``prediction_dict``.
-    """
-    lines = []
-    action = prediction['meta_action']
-    if action is not None:
-        pair = f'{action["speed"]}; {action["direction"]}'
-        readable = action['speed'] is not None
-        lines.append(
-            f'meta-action: {pair if readable else "none that can be read"}'
-        )
-    if prediction['chain_of_thought']:
-        lines.append(f'reasoning: {prediction["chain_of_thought"]}')
-    if prediction['trajectory'] is None:
-        return '\n'.join([*lines, 'plan: none, the model has no planner'])
-    lines.append('plan (seconds: metres ahead, metres left):')
-    for seconds, (x, y) in zip(
-        prediction['seconds'], prediction['trajectory'], strict=True
-    ):
-        lines.append(f'  {seconds:.1f}: {x:6.2f}, {y:6.2f}')
-    return '\n'.join(lines)
+        return self.conversation.ask(line) or '(no answer)'
 
 
 def converse(chat: Chat, lines: Iterable[str]) -> None:
-    """Answer until the lines or the user end it."""
-    for line in lines:
-        line = line.strip()
+    """Answer lines until their end or ``/quit``."""
+    from mmocc.datasets import SampleError
+    from mmocc.infos import InfoFileError
+
+    for line in map(str.strip, lines):
         if line == '/quit':
             return
         if not line:
@@ -183,8 +133,8 @@ def converse(chat: Chat, lines: Iterable[str]) -> None:
             print(f'error: {error}', flush=True)
 
 
-def typed_lines() -> Iterable[str]:
-    """Lines of a terminal, behind a prompt, or of a pipe."""
+def read_lines() -> Iterable[str]:
+    """Read lines from a terminal with a prompt, or from a pipe."""
     if not sys.stdin.isatty():
         yield from sys.stdin
         return
@@ -196,44 +146,20 @@ def typed_lines() -> Iterable[str]:
             return
 
 
-def make_frames(
-    args: argparse.Namespace, inferencer: VLAInferencer
-) -> Callable[[int], dict]:
-    """Where the command line takes its frames from."""
-    if args.infos:
-        infos = load_info_file(args.infos)['data_list']
-        return lambda index: frame_at(
-            infos,
-            index,
-            inferencer.num_history,
-            args.data_root,
-            args.images_dir,
-        )
-    frame = read_camera_frame(
-        args.images, args.calibration, args.ego, inferencer.cameras
-    )
-
-    def the_only_one(index: int) -> dict:
-        if index:
-            raise InfoFileError(
-                f'there is no frame {index}: --images names one moment; give '
-                '--infos to go through a file'
-            )
-        return frame
-
-    return the_only_one
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     try:
         with explained():
-            cfg = load_config(args.config, args.cfg_options)
-        with explained(cfg):
-            inferencer = VLAInferencer(cfg, args.weights, args.device)
-            chat = Chat(inferencer, make_frames(args, inferencer))
-            print(chat.go_to(args.index if args.infos else 0), flush=True)
-            converse(chat, typed_lines())
+            config = load_config(args.config, args.cfg_options)
+        with explained(config):
+            from mmocc.apis import VLAInferencer
+            from mmocc.apis.camera_files import open_frames
+
+            inferencer = VLAInferencer(config, args.checkpoint, args.device)
+            frames, index = open_frames(args, inferencer)
+            chat = Chat(inferencer, frames)
+            print(chat.go_to(index), flush=True)
+            converse(chat, read_lines())
     except KeyboardInterrupt:
         print()
 

@@ -1,32 +1,34 @@
 from mmocc.apis.conversation import Conversation
+from mmocc.apis.frame_reader import FrameReader, frame_with_past
 from mmocc.apis.frames import (
     camera_frame,
     info_frame,
-    past_infos,
-    read_views,
+    load_images,
     with_history,
 )
-from mmocc.apis.info_frames import frame_at, frame_of, scene_infos
-from mmocc.apis.prediction import prediction_dict, prediction_json
+from mmocc.apis.prediction import (
+    prediction_dict,
+    prediction_json,
+    summarize_prediction,
+)
 from mmocc.apis.scene_stream import SceneStream
 from mmocc.apis.vla_inferencer import VLAInferencer
 
-# Its name before it served SparseOccVLA as well.
+# The name that configs of OccVLA may use.
 OccVLAInferencer = VLAInferencer
 
 __all__ = [
     'Conversation',
+    'FrameReader',
     'OccVLAInferencer',
     'SceneStream',
     'VLAInferencer',
     'camera_frame',
-    'frame_at',
-    'frame_of',
+    'frame_with_past',
     'info_frame',
-    'past_infos',
+    'load_images',
     'prediction_dict',
     'prediction_json',
-    'read_views',
-    'scene_infos',
+    'summarize_prediction',
     'with_history',
 ]

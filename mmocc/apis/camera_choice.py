@@ -1,4 +1,4 @@
-"""A model on other cameras than those it was trained with."""
+"""Run a model on other cameras than those it was trained with."""
 
 import copy
 from collections.abc import Sequence
@@ -12,22 +12,21 @@ LOADERS = ('LoadSurroundImages', 'LoadHistoryImages')
 
 
 def for_cameras(config: Config, cameras: Sequence[str]) -> Config:
-    """Change a config for other cameras; its weights stay what they are.
+    """Change a config for other cameras; weights need no change.
 
-    A model allows it that tells cameras by their calibration alone: an
-    encoder that projects points into whatever views there are (SparseOccVLA),
-    or image tokens with a code of their rays (OccVLA with
-    ``position_code``). Without such a code the place in the sequence says
-    which camera an image is from, and other cameras would be taken for those
-    of the training. Either way, accuracy is that of the training on the
-    training's cameras alone.
+    The model must distinguish cameras by their calibration alone: an encoder
+    that projects points into the views (SparseOccVLA), or image tokens with
+    a code of their rays (OccVLA with ``position_code``). Without such a code
+    the position in the sequence tells the camera, and other cameras would be
+    confused with those of the training. Accuracy was only ever measured on
+    the cameras of the training.
 
     Args:
         config (Config): A whole config; is not changed.
-        cameras (Sequence[str]): Names, in any order, at least one.
+        cameras (Sequence[str]): Camera names in any order, at least one.
 
     Returns:
-        Config: The config for them.
+        Config: The config for these cameras.
 
     Raises:
         ConfigError: If the model does not allow it, or names repeat.

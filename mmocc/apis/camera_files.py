@@ -1,27 +1,70 @@
-"""Images, calibration and ego state of one's own cameras, from files."""
+"""Read frames from the files that a command line names."""
 
-import json
+import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
+from mmocc.apis.frame_reader import FrameReader
 from mmocc.apis.frames import OWN_FRAME, camera_frame
-from mmocc.datasets.sample_error import SampleError, sample_error
+from mmocc.apis.vla_inferencer import VLAInferencer
+from mmocc.datasets.sample_error import sample_error
+from mmocc.utils.json_files import read_json
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 PAST_ACTIONS = 'past_actions'
 WAY_OUT = 'tools/infer.py --help shows an example of each file'
 
-# An example of each file, for help texts.
-CALIBRATION_EXAMPLE = """\
-{"CAM_FRONT": {"cam2img": [[1266.4, 0, 816.3], [0, 1266.4, 491.5], [0, 0, 1]],
-               "cam2ego": [[0, 0, 1, 1.70], [-1, 0, 0, 0.02],
-                           [0, -1, 0, 1.51], [0, 0, 0, 1]]},
- "CAM_FRONT_RIGHT": ...}"""
-EGO_EXAMPLE = """\
-{"velocity": 5.2, "yaw_rate": 0.01,
- "his_poses": [[-10.4, 0, 0], [-7.8, 0, 0], [-5.2, 0, 0], [-2.6, 0, 0]],
- "past_actions": ["Accelerate; Go Straight", "Maintain speed; Go Straight"]}"""
+
+def open_frames(
+    args: argparse.Namespace, inferencer: VLAInferencer
+) -> tuple[FrameReader | list[dict], int]:
+    """Open the frames that a command line names.
+
+    Args:
+        args (argparse.Namespace): See ``mmocc.utils.frame_arguments``.
+        inferencer (VLAInferencer): Inferencer of the model.
+
+    Returns:
+        tuple: Frames, of an info file or one of one's own cameras, and the
+        position of the named frame.
+
+    Raises:
+        InfoFileError: If the info file or its frame cannot be read.
+        JsonFileError: If a JSON file cannot be read.
+        SampleError: If a file is missing or has other content than expected.
+    """
+    if args.images:
+        frame = read_camera_frame(
+            args.images, args.calibration, args.ego, inferencer.cameras
+        )
+        return [frame], 0
+    frames = FrameReader(
+        args.infos, inferencer.num_history, args.data_root, args.images_dir
+    )
+    return frames, frames.find(args.index, args.token)
+
+
+def with_ego_file(frame: dict, path: str | os.PathLike) -> dict:
+    """Replace the ego state of a frame by that of a file.
+
+    Args:
+        frame (dict): Frame of an info file; is not changed.
+        path (str | PathLike): See :func:`read_ego`.
+
+    Raises:
+        JsonFileError: If the file cannot be read.
+        SampleError: If a value is malformed.
+    """
+    state, past_actions = read_ego(path)
+    ego = parse_ego_state(frame['token'], state)
+    frame = {**frame, 'ego': {**frame.get('ego', {}), **ego}}
+    if past_actions:
+        frame['his_meta_actions'] = parse_past_actions(
+            frame['token'], past_actions
+        )
+    return frame
 
 
 def read_camera_frame(
@@ -30,26 +73,27 @@ def read_camera_frame(
     ego: str | os.PathLike | None,
     cameras: Sequence[str],
 ) -> dict:
-    """Read a frame of one's own cameras.
+    """Read a frame of one's own cameras from files.
 
     Args:
-        images (str | os.PathLike): A folder with one image a camera, whose
-            file name contains the camera's name, or a JSON file of paths by
-            camera name, relative to it.
-        calibration (str | os.PathLike): JSON: by camera name ``cam2img``
-            (3 x 3) and ``cam2ego`` (4 x 4); see ``camera_frame`` for the
-            frames and units.
-        ego (str | os.PathLike, optional): JSON: see ``read_ego``.
-        cameras (Sequence[str]): What the model was built for.
+        images (str | PathLike): A folder with one image for each camera,
+            whose file name contains the camera's name, or a JSON file of
+            paths by camera name, relative to it.
+        calibration (str | PathLike): JSON file of ``cam2img`` (3 x 3) and
+            ``cam2ego`` (4 x 4) by camera name; see ``camera_frame`` for
+            coordinates and units.
+        ego (str | PathLike, optional): JSON file, see :func:`read_ego`.
+        cameras (Sequence[str]): Cameras that the model was built for.
 
     Returns:
         dict: The frame.
 
     Raises:
-        SampleError: If a file is missing, no JSON, or holds anything else.
+        JsonFileError: If a JSON file cannot be read.
+        SampleError: If a file is missing or has other content than expected.
     """
     paths = _find_images(Path(images), cameras)
-    matrices = _read_json(Path(calibration))
+    matrices = read_json(calibration, kind=dict)
     for name, view in matrices.items():
         keys = sorted(view) if isinstance(view, dict) else view
         if keys != ['cam2ego', 'cam2img']:
@@ -60,9 +104,7 @@ def read_camera_frame(
                 "'cam2img' and 'cam2ego'",
                 WAY_OUT,
             )
-    state, past_actions = None, []
-    if ego is not None:
-        state, past_actions = read_ego(ego)
+    state, past_actions = (None, []) if ego is None else read_ego(ego)
     return camera_frame(
         paths,
         {name: view['cam2img'] for name, view in matrices.items()},
@@ -74,24 +116,25 @@ def read_camera_frame(
 
 
 def read_ego(path: str | os.PathLike) -> tuple[dict, list]:
-    """Read an ego state and past meta-actions.
+    """Read an ego state and past meta-actions from a JSON file.
 
     Args:
-        path (str | os.PathLike): JSON, the keys of ``parse_ego_state`` and
-            ``past_actions``, a list of ``'SPEED; DIRECTION'``.
+        path (str | PathLike): An object with the keys of ``parse_ego_state``
+            and ``past_actions``, a list of ``'SPEED; DIRECTION'``.
 
     Returns:
-        tuple: What ``parse_ego_state`` and ``parse_past_actions`` take.
+        tuple: The arguments of ``parse_ego_state`` and
+        ``parse_past_actions``.
 
     Raises:
-        SampleError: If the file is missing or no JSON object.
+        JsonFileError: If the file cannot be read.
     """
-    state = _read_json(Path(path))
+    state = read_json(path, kind=dict)
     return state, state.pop(PAST_ACTIONS, [])
 
 
 def _find_images(place: Path, cameras: Sequence[str]) -> dict[str, str]:
-    """Paths by camera name."""
+    """Find the image of each camera; return paths by camera name."""
     if not place.exists():
         raise sample_error(
             OWN_FRAME,
@@ -101,7 +144,7 @@ def _find_images(place: Path, cameras: Sequence[str]) -> dict[str, str]:
             WAY_OUT,
         )
     if not place.is_dir():
-        named = _read_json(place)
+        named = read_json(place, kind=dict)
         return {
             name: str(place.parent / str(path)) for name, path in named.items()
         }
@@ -120,25 +163,10 @@ def _find_images(place: Path, cameras: Sequence[str]) -> dict[str, str]:
                 str(place),
                 f'two images of {name}, {Path(found[name]).name} and '
                 f'{path.name}',
-                'one image a camera, its name in the file name',
+                "one image for each camera, the camera's name in the file "
+                'name',
                 'keep one moment in the folder, or name the files in a JSON '
                 'file (--images FILE.json)',
             )
         found[name] = str(path)
     return found
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise _unreadable(path, str(error.strerror)) from error
-    except ValueError as error:  # not JSON, or not UTF-8
-        raise _unreadable(path, f'no JSON ({error})') from error
-    if not isinstance(content, dict):
-        raise _unreadable(path, f'a {type(content).__name__}')
-    return content
-
-
-def _unreadable(path: Path, got: str) -> SampleError:
-    return sample_error(OWN_FRAME, str(path), got, 'a JSON object', WAY_OUT)

@@ -1,9 +1,9 @@
-"""Questions about one frame, whose images are encoded once."""
+"""Answer many questions about one frame, whose images are encoded once."""
 
 from collections.abc import Mapping
 
 import torch
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import Compose
 
 from mmocc.apis.vla_inferencer import VLAInferencer
 from mmocc.datasets import LoadDrivingQA, PackOccInputs
@@ -13,20 +13,20 @@ from mmocc.utils.config import ConfigError
 
 
 class Conversation:
-    """Looks at a frame, and then answers one question after another.
+    """Encode a frame once and answer one question after another.
 
     The meta-action, the plan and everything else of ``sample`` are predicted
-    at once. A question is then read behind the cached image tokens alone,
-    and does not see those before it: the models were trained on single
+    at the start. Each question continues the cached image tokens and does not
+    see the questions before it, because the models were trained on single
     questions. Answers are those of ``VLAInferencer.predict``.
 
     Args:
-        inferencer (VLAInferencer): Runs the model.
+        inferencer (VLAInferencer): Inferencer of the model.
         frame (Mapping): From ``camera_frame`` or ``info_frame``, with its
             past (``with_history``) for models that look back.
 
     Attributes:
-        sample (OccDataSample): On the CPU, with predictions.
+        sample (OccDataSample): Predictions of the frame, on the CPU.
 
     Raises:
         ConfigError: If the model has no language model.
@@ -45,12 +45,12 @@ class Conversation:
             for each in inferencer.pipeline.transforms
             if isinstance(each, TokenizeQA)
         )
-        self._model = model
+        self._model, self._collate = model, inferencer.collate_fn
         self._token = frame['token']
         self._text = Compose(
             [LoadDrivingQA(tasks=('qa',)), tokenize, PackOccInputs()]
         )
-        batch = inferencer.preprocess([frame], questions=[])
+        [batch] = inferencer.preprocess([frame], questions=[])
         with torch.no_grad():
             data = model.data_preprocessor(batch, False)
             [sample], self._memory = model.predict_with_memory(**data)
@@ -61,10 +61,10 @@ class Conversation:
         """Answer a question.
 
         Args:
-            question (str): In words.
+            question (str): The question.
 
         Returns:
-            str: The answer; '' where the model has none.
+            str: The answer; '' if the model generates none.
 
         Raises:
             SampleError: If the question is empty or too long.
@@ -74,7 +74,7 @@ class Conversation:
                 self._token, 'the question', 'no words', 'words', 'ask anew'
             )
         asked = [dict(question=question, answer='')]
-        batch = pseudo_collate([self._text(dict(token=self._token, qa=asked))])
+        batch = self._collate([self._text(dict(token=self._token, qa=asked))])
         [sample] = batch['data_samples']
         self._model.answer_questions(self._memory, [sample])
         return sample.pred_text.answers[0]

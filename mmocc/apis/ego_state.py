@@ -1,4 +1,4 @@
-"""What a user knows about the motion of the car, as info files spell it."""
+"""Convert a user's ego state and past actions to keys of the info file."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,22 +20,21 @@ EGO_KEYS = (VELOCITY, *EGO_STATUS, *HISTORY)
 
 
 def parse_ego_state(token: str, state: Mapping) -> dict:
-    """Turn an ego state into ``info['ego']`` without a future.
+    """Convert an ego state to ``info['ego']`` without its future keys.
 
-    All values are in the ego frame at the moment of the images (x forward,
+    All values are in the ego frame at the time of the images (x forward,
     y left, metres, seconds, radians).
 
     Args:
         token (str): Name of the frame, for errors.
         state (Mapping): ``velocity``, a forward speed or (vx, vy) in m/s, is
-            needed (``vx`` does for it). Any other of ``EGO_STATUS`` may be
-            given. ``his_poses`` (4, 3) holds x, y, yaw at -2.0, -1.5, -1.0
-            and -0.5 s; ``his_mask`` (4,) bool, True where a pose exists,
-            defaults to True for all.
+            required unless ``vx`` is given. The other names of
+            ``EGO_STATUS`` are optional. ``his_poses`` (4, 3) holds x, y, yaw
+            at -2.0, -1.5, -1.0 and -0.5 s; ``his_mask`` (4,) bool, True
+            where a pose exists, defaults to True for all.
 
     Returns:
-        dict: ``status``, ``his_poses`` and ``his_mask``. A status value that
-        is not given is NaN, a history that is not given does not exist.
+        dict: ``status``, NaN where unknown, ``his_poses`` and ``his_mask``.
 
     Raises:
         SampleError: If a key is unknown, or a value is missing, misshapen or
@@ -46,7 +45,7 @@ def parse_ego_state(token: str, state: Mapping) -> dict:
         raise _error(token, f'the keys {unknown}', f'keys out of {EGO_KEYS}')
     status = dict.fromkeys(EGO_STATUS, np.nan)
     if VELOCITY in state:
-        velocity = _finite(token, state, VELOCITY, [(), (1,), (2,)])
+        velocity = _read_finite(token, state, VELOCITY, [(), (1,), (2,)])
         vx, vy = np.append(velocity, 0.0)[:2]
         status.update(vx=float(vx), vy=float(vy))
     elif 'vx' not in state:
@@ -57,7 +56,7 @@ def parse_ego_state(token: str, state: Mapping) -> dict:
         )
     for name in EGO_STATUS:
         if name in state:
-            status[name] = float(_finite(token, state, name, [()]))
+            status[name] = float(_read_finite(token, state, name, [()]))
     if np.isnan(status['vy']):
         status['vy'] = 0.0
     if np.isnan(status['speed']):
@@ -72,7 +71,7 @@ def parse_ego_state(token: str, state: Mapping) -> dict:
                 f'his_mask of shape {mask.shape}',
                 f'{NUM_HISTORY} truth values',
             )
-        poses = _array(token, state, 'his_poses')
+        poses = _to_array(token, state, 'his_poses')
         if (
             poses.shape != (NUM_HISTORY, 3)
             or not np.isfinite(poses[mask]).all()
@@ -91,12 +90,12 @@ def parse_ego_state(token: str, state: Mapping) -> dict:
 def parse_past_actions(
     token: str, actions: Sequence[MetaAction | Sequence[str] | str]
 ) -> list[dict[str, str]]:
-    """Turn past meta-actions into ``info['his_meta_actions']``.
+    """Convert past meta-actions to ``info['his_meta_actions']``.
 
     Args:
         token (str): Name of the frame, for errors.
-        actions (Sequence): Oldest first, of the seconds [-3, -2], [-2, -1]
-            and [-1, 0], as far as they are known: ``MetaAction``, a pair of
+        actions (Sequence): The known actions of the seconds [-3, -2],
+            [-2, -1] and [-1, 0], oldest first: ``MetaAction``, a pair of
             words, or text such as ``'Accelerate; Turn Left'``.
 
     Raises:
@@ -123,7 +122,8 @@ def parse_past_actions(
     return parsed
 
 
-def _array(token: str, state: Mapping, key: str) -> np.ndarray:
+def _to_array(token: str, state: Mapping, key: str) -> np.ndarray:
+    """Convert a value of the state to float64."""
     try:
         return np.asarray(state[key], dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -132,10 +132,11 @@ def _array(token: str, state: Mapping, key: str) -> np.ndarray:
         ) from error
 
 
-def _finite(
+def _read_finite(
     token: str, state: Mapping, key: str, shapes: list[tuple]
 ) -> np.ndarray:
-    value = _array(token, state, key)
+    """Read a value of the state that must be finite and of a shape."""
+    value = _to_array(token, state, key)
     if value.shape not in shapes or not np.isfinite(value).all():
         raise _error(
             token,

@@ -1,8 +1,8 @@
-"""Frames to predict on: from one's own cameras or from an info file.
+"""Input frames of an inferencer, from one's own cameras or an info file.
 
-A frame is a dict with the keys of an element of an info file's ``data_list``
-whose image paths can be opened as they are. A view may hold ``img``, an
-array, in place of the content of ``img_path``.
+A frame is a dict with the keys of an element of an info file's ``data_list``,
+whose paths can be opened as they are. A view may hold an array ``img`` in
+place of ``img_path``.
 """
 
 import os
@@ -15,12 +15,12 @@ import numpy as np
 from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
 from mmocc.datasets.nuscenes_occ_dataset import NUSCENES_PREFIX
 from mmocc.datasets.sample_error import sample_error
+from mmocc.infos import map_path
+from mmocc.infos.rigid import is_rigid
 from mmocc.structures import CAMERAS, MetaAction
 
 OWN_FRAME = 'own-cameras'
 Image = str | os.PathLike | np.ndarray
-# How far a rotation may be from orthonormal; info files hold float32.
-ROTATION_TOLERANCE = 1e-3
 
 
 def camera_frame(
@@ -33,29 +33,29 @@ def camera_frame(
     token: str = OWN_FRAME,
     ego2global: np.ndarray | None = None,
 ) -> dict:
-    """Make a frame of one's own cameras.
+    """Make a frame of one's own cameras and check it.
 
     Args:
-        images (Mapping): By camera name: a path, or an array (H, W, 3) uint8
-            in BGR order, as OpenCV reads images. Undistorted.
-        intrinsics (Mapping): By camera name: (3, 3), in pixels of the image
-            as it is given.
-        extrinsics (Mapping): By camera name: cam2ego (4, 4) in metres, from
+        images (Mapping): Undistorted images by camera name: a path, or an
+            array (H, W, 3) uint8 in BGR order, as OpenCV reads it.
+        intrinsics (Mapping): Matrices (3, 3) by camera name, in pixels of the
+            image as it is given.
+        extrinsics (Mapping): cam2ego (4, 4) in metres by camera name, from
             the camera (x right, y down, z forward) at its exposure to the
             ego frame (x forward, y left, z up; on the ground below the rear
-            axle) at the moment of prediction. The mounting pose is this
-            where all cameras fire together.
+            axle) at the time of prediction. If all cameras fire at that time,
+            it is the mounting pose.
         ego_state (Mapping, optional): See ``parse_ego_state``. Defaults to
             None, unknown: the model gets a velocity of 0 and a history that
             is masked out.
         past_actions (Sequence): See ``parse_past_actions``. Defaults to (),
             unknown: the prompt says so.
-        cameras (Sequence[str]): What the model was built for. Defaults to
-            nuScenes' six.
-        token (str): A name for the frame. Defaults to 'own-cameras'.
+        cameras (Sequence[str]): Cameras that the model was built for.
+            Defaults to nuScenes' six.
+        token (str): Name of the frame. Defaults to 'own-cameras'.
         ego2global (np.ndarray, optional): (4, 4) metres, from the ego frame
-            to any frame that stands still; needed where frames have a past,
-            see ``with_history``. Defaults to None.
+            to any static frame; needed by frames with a past, see
+            ``with_history``. Defaults to None.
 
     Returns:
         dict: The frame.
@@ -82,9 +82,11 @@ def camera_frame(
         'token': token,
         'images': {
             name: {
-                **_view(token, name, images[name]),
-                'cam2img': _intrinsics(token, name, intrinsics[name]),
-                'cam2ego': _extrinsics(token, name, extrinsics[name]),
+                **_check_image(token, name, images[name]),
+                'cam2img': _check_intrinsics(token, name, intrinsics[name]),
+                'cam2ego': _check_pose(
+                    token, f'extrinsics of {name}', extrinsics[name], 'cam2ego'
+                ),
             }
             for name in cameras
         },
@@ -94,7 +96,7 @@ def camera_frame(
     if ego_state is not None:
         frame['ego'] = parse_ego_state(token, ego_state)
     if ego2global is not None:
-        frame['ego2global'] = _rigid_motion(
+        frame['ego2global'] = _check_pose(
             token, 'ego2global', ego2global, 'ego2global'
         )
     return frame
@@ -106,19 +108,19 @@ def info_frame(
     images_dir: str | os.PathLike | None = None,
     data_prefix: Mapping[str, str] | None = None,
 ) -> dict:
-    """Make a frame of an element of an info file.
+    """Make a frame of an element of an info file and find its images.
 
-    Plain files of mmdet3d 1.1 do as well: what they lack is unknown to the
-    model, as in ``camera_frame``.
+    Plain info files of mmdet3d 1.1 serve as well; the keys that they lack are
+    unknown to the model, as in ``camera_frame``.
 
-    An image is looked for in ``images_dir`` by its file name (also in a
-    folder named after the camera) where that is given. Otherwise it is, in
-    this order, below the camera's folder of ``data_prefix``, at its path
-    below ``data_root``, or right in ``data_root``.
+    With ``images_dir``, an image is searched there by its file name, also in
+    a folder named after the camera. Without it, the places are, in this
+    order, the camera's folder of ``data_prefix``, the path below
+    ``data_root``, and ``data_root`` itself.
 
     Args:
         info (Mapping): The element; is not changed.
-        data_root (str | os.PathLike): A local folder. Defaults to ''.
+        data_root (str | os.PathLike): Root of the data set. Defaults to ''.
         images_dir (str | os.PathLike, optional): Folder of the images.
             Defaults to None.
         data_prefix (Mapping, optional): Folder of each camera below
@@ -126,10 +128,11 @@ def info_frame(
             nuScenes' layout.
 
     Returns:
-        dict: The frame, with ``occ_path`` below ``data_root`` if it has one.
+        dict: The frame. ``occ_path`` and ``map_path`` begin with
+        ``data_root``; they are there if the element names them.
 
     Raises:
-        SampleError: If the element is none, or an image is not there.
+        SampleError: If a key is missing, or an image does not exist.
     """
     token = info.get('token', '(unknown)')
     missing = [key for key in ('token', 'images') if key not in info]
@@ -171,22 +174,23 @@ def info_frame(
         frame['images'][name] = {**view, 'img_path': str(path)}
     if info.get('occ_path'):
         frame['occ_path'] = str(root / info['occ_path'])
+    if info.get('location'):
+        frame['map_path'] = str(map_path(root, info['location']))
     frame.setdefault('his_meta_actions', [])
     frame.setdefault('qa', [])
     return frame
 
 
 def with_history(frame: Mapping, past: Sequence[Mapping | None]) -> dict:
-    """Give a frame the key frames before it.
+    """Add the key frames before a frame to it.
 
-    Models that look back read as many as they were trained with. Where some
-    are missing, the oldest one there is stands in for those before it, the
-    frame itself if there is none.
+    Models that look back read as many past frames as they were trained with.
+    If some are missing, the oldest known frame stands in for them.
 
     Args:
         frame (Mapping): The frame.
         past (Sequence[Mapping | None]): Frames 0.5 s, 1.0 s, ... ago, None
-            where there is none. They and ``frame`` need ``ego2global``.
+            for missing ones. They and ``frame`` need ``ego2global``.
 
     Returns:
         dict: A copy of the frame.
@@ -207,36 +211,12 @@ def with_history(frame: Mapping, past: Sequence[Mapping | None]) -> dict:
     return {**frame, 'history': past}
 
 
-def past_infos(
-    infos: Sequence[Mapping], info: Mapping, count: int
-) -> list[Mapping | None]:
-    """Find the key frames before one in an info file.
+def load_images(frame: Mapping, cameras: Sequence[str]) -> list[np.ndarray]:
+    """Read the images of a frame at their own size, (H, W, 3) uint8 RGB.
 
     Args:
-        infos (Sequence[Mapping]): The file's ``data_list``.
-        info (Mapping): One of them.
-        count (int): How many.
-
-    Returns:
-        list: The nearest first, None beyond the scene's start and where the
-        file does not tell scenes apart.
-    """
-    if 'scene_token' not in info:
-        return [None] * count
-    scene = {
-        each['frame_idx']: each
-        for each in infos
-        if each['scene_token'] == info['scene_token']
-    }
-    return [scene.get(info['frame_idx'] - age) for age in range(1, count + 1)]
-
-
-def read_views(frame: Mapping, cameras: Sequence[str]) -> list[np.ndarray]:
-    """The images of a frame at their own size, (H, W, 3) uint8 RGB.
-
-    Args:
-        frame (Mapping): The frame, which a model has accepted.
-        cameras (Sequence[str]): The order.
+        frame (Mapping): A frame that a model has accepted.
+        cameras (Sequence[str]): Names of the cameras in order.
     """
     images = []
     for name in cameras:
@@ -251,7 +231,8 @@ def read_views(frame: Mapping, cameras: Sequence[str]) -> list[np.ndarray]:
     return images
 
 
-def _view(token: str, name: str, image: Image) -> dict:
+def _check_image(token: str, name: str, image: Image) -> dict:
+    """Return the view of an image: its path, or its checked array."""
     if isinstance(image, str | os.PathLike):
         return {'img_path': os.fspath(image)}
     shape, dtype = np.shape(image), getattr(image, 'dtype', None)
@@ -266,9 +247,9 @@ def _view(token: str, name: str, image: Image) -> dict:
     return {'img_path': '', 'img': image}
 
 
-def _intrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
-    """Pinhole intrinsics (3, 3), checked."""
-    intrinsics = _matrix(matrix)
+def _check_intrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
+    """Return pinhole intrinsics (3, 3), or raise an error."""
+    intrinsics = _to_matrix(matrix)
     right = (
         intrinsics.shape == (3, 3)
         and np.isfinite(intrinsics).all()
@@ -279,7 +260,7 @@ def _intrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
         raise sample_error(
             token,
             f'intrinsics of {name}',
-            _describe(matrix),
+            _describe_matrix(matrix),
             '3 x 3 finite numbers [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in '
             'pixels of the image as given',
             'correct the calibration (of a larger matrix, take the upper '
@@ -288,46 +269,34 @@ def _intrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
     return intrinsics
 
 
-def _extrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
-    return _rigid_motion(token, f'extrinsics of {name}', matrix, 'cam2ego')
-
-
-def _rigid_motion(
+def _check_pose(
     token: str, what: str, matrix: np.ndarray, name: str
 ) -> np.ndarray:
-    """A rigid motion (4, 4), checked."""
-    extrinsics = _matrix(matrix)
-    right = (
-        extrinsics.shape == (4, 4)
-        and np.isfinite(extrinsics).all()
-        and np.array_equal(extrinsics[3], [0, 0, 0, 1])
-    )
-    if right:
-        rotation = extrinsics[:3, :3]
-        error = np.abs(rotation @ rotation.T - np.eye(3)).max()
-        right = error < ROTATION_TOLERANCE and np.linalg.det(rotation) > 0
-    if not right:
+    """Return a rigid transform (4, 4), or raise an error."""
+    pose = _to_matrix(matrix)
+    if not is_rigid(pose):
         raise sample_error(
             token,
             what,
-            _describe(matrix),
+            _describe_matrix(matrix),
             f'{name}, 4 x 4 finite numbers: a rotation without scale or '
             'mirror, a translation in metres, and the last row 0 0 0 1',
             'correct the calibration',
         )
-    return extrinsics
+    return pose
 
 
-def _matrix(matrix: np.ndarray) -> np.ndarray:
-    """As float64; empty where it is no matrix of numbers."""
+def _to_matrix(matrix: np.ndarray) -> np.ndarray:
+    """Convert to float64; empty if it is no matrix of numbers."""
     try:
         return np.asarray(matrix, dtype=np.float64)
     except (TypeError, ValueError):
         return np.zeros(0)
 
 
-def _describe(matrix: np.ndarray) -> str:
-    values = _matrix(matrix)
+def _describe_matrix(matrix: np.ndarray) -> str:
+    """Describe the shape and the values of a matrix for an error."""
+    values = _to_matrix(matrix)
     if values.ndim != 2:
         return f'no matrix of numbers: {matrix!r:.80}'
     if not np.isfinite(values).all():

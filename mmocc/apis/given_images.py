@@ -1,4 +1,4 @@
-"""Images that are in memory already."""
+"""Loaders of images that are in memory already."""
 
 from collections.abc import Iterable
 
@@ -11,41 +11,40 @@ Loaded = tuple[np.ndarray, tuple[int, int]]
 
 
 class ViewMemory:
-    """What was loaded for views that will be asked for again.
+    """A cache of loaded images by view.
 
-    A view is told from others by being the same dict, not by its path: one's
-    own cameras may write each moment to the same file.
+    Views are compared by identity, not by path: one's own cameras may write
+    each frame to the same file.
     """
 
     def __init__(self) -> None:
         self._loaded: dict[int, tuple[dict, Loaded]] = {}
 
     def get(self, view: dict) -> Loaded | None:
-        """What was loaded for a view, None if nothing was."""
+        """Return the loaded image of a view, None without one."""
         return self._loaded.get(id(view), (None, None))[1]
 
     def put(self, view: dict, loaded: Loaded) -> None:
-        """Keep what was loaded, and the view, whose ``id`` stays its own."""
+        """Store a loaded image, and its view to keep the ``id`` valid."""
         self._loaded[id(view)] = view, loaded
 
     def keep_only(self, views: Iterable[dict]) -> None:
-        """Forget all other views."""
+        """Remove all other views."""
         kept = {id(view) for view in views}
         self._loaded = {k: v for k, v in self._loaded.items() if k in kept}
 
 
 class GivenImages(LoadSurroundImages):
-    """``LoadSurroundImages`` for views that hold an array as ``img``.
+    """Load images that views hold as an array ``img``, or from their paths.
 
-    Views without one are read from their path, as the parent does. An array
-    becomes the same picture as a lossless file of it. JPEG files of at least
-    four times the model's size are decoded at a lower resolution by the
-    parent; an array of such a file, decoded in full, differs from that by
-    0.2 grey levels on average.
+    An array gives the same image as a lossless file of it. JPEG files of at
+    least four times the model's size are decoded at a lower resolution by
+    ``LoadSurroundImages``; the array of such a file, decoded in full, differs
+    from that by 0.2 grey levels on average.
 
     Attributes:
-        memory (ViewMemory, optional): Where there is one, no view is loaded
-            twice.
+        memory (ViewMemory, optional): Cache, so that no view is loaded twice.
+            Defaults to None.
     """
 
     memory: ViewMemory | None = None
@@ -67,4 +66,4 @@ class GivenImages(LoadSurroundImages):
 
 
 class GivenHistory(GivenImages, LoadHistoryImages):
-    """``LoadHistoryImages`` for views that hold an array as ``img``."""
+    """Load past images that views hold as arrays, or from their paths."""

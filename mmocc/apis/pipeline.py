@@ -1,11 +1,13 @@
-"""The test pipeline of a config, without what needs ground truth."""
+"""Build the test pipeline of a config without its ground-truth loaders."""
 
 from collections.abc import Sequence
 
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from mmocc.apis.given_images import GivenHistory, GivenImages
+from mmocc.datasets import SampleError
 from mmocc.registry import TRANSFORMS
 from mmocc.utils.config import ConfigError
 
@@ -16,17 +18,17 @@ GROUND_TRUTH_LOADERS = (
     'LoadOcc3DFromFile',
 )
 NEEDED = ('LoadSurroundImages', 'ComputeLidar2Img', 'PackOccInputs')
-# By models with a language model, which is in their `bridge`.
+# Needed by models with a language model, which is in their `bridge`.
 NEEDED_FOR_LANGUAGE = ('LoadDrivingQA', 'TokenizeQA')
-# Loaders of images and what takes their place.
+# Loaders of images and their replacements.
 IMAGE_LOADERS = {
     'LoadSurroundImages': GivenImages,
     'LoadHistoryImages': GivenHistory,
 }
-# What changes in a transform, by its name.
+# Changed arguments by the name of the transform.
 CHANGES = {
     'LoadEgoStatus': dict(allow_missing=True),
-    # Questions of the frame come as `qa`, whoever asks them.
+    # All questions of a frame come as `qa`.
     'LoadDrivingQA': dict(
         tasks=('meta_action', 'qa'), max_questions=None, skip_unanswered=False
     ),
@@ -35,25 +37,22 @@ CHANGES = {
 
 
 def build_inference_pipeline(config: Config) -> list[BaseTransform]:
-    """Build what turns a frame into model input.
+    """Build the transforms from a frame to model input.
 
-    It is the pipeline of ``test_dataloader`` (else ``test_pipeline``) in its
-    own order and with its own settings, but for four things: loaders of
-    ground truth are left out, images may be in memory, a frame may lack its
-    ego motion, and all of its questions are asked, the meta-action question
-    first.
+    They are those of ``test_dataloader`` (else ``test_pipeline``), with four
+    changes: loaders of ground truth are left out, images may be in memory, a
+    frame may lack its ego motion, and all of its questions are asked, the
+    meta-action question first.
 
     Args:
         config (Config): A whole config.
 
     Returns:
-        list[BaseTransform]: The transforms; ``GivenImages`` among them knows
-        the cameras.
+        list[BaseTransform]: The transforms, with ``GivenImages`` as loader.
 
     Raises:
-        ConfigError: If there is no such pipeline, or it does not load what
-            the model reads: surround images and, for its language model,
-            questions.
+        ConfigError: If there is no such pipeline, or it does not load the
+            surround images or, for a language model, the questions.
     """
     dataset = config.get('test_dataloader', {}).get('dataset', {})
     given = dataset.get('pipeline', config.get('test_pipeline'))
@@ -87,7 +86,7 @@ def build_inference_pipeline(config: Config) -> list[BaseTransform]:
 
 
 def expected_cameras(transforms: Sequence[BaseTransform]) -> tuple[str, ...]:
-    """The cameras that a pipeline loads, in the model's order."""
+    """Return the cameras that a pipeline loads, in the model's order."""
     loader = next(t for t in transforms if isinstance(t, GivenImages))
     return loader.cameras
 
@@ -95,14 +94,47 @@ def expected_cameras(transforms: Sequence[BaseTransform]) -> tuple[str, ...]:
 def expected_history(
     config: Config, transforms: Sequence[BaseTransform]
 ) -> int:
-    """How many past key frames a pipeline loads beside each frame."""
+    """Return the number of past key frames that a pipeline loads."""
     if not any(isinstance(t, GivenHistory) for t in transforms):
         return 0
     return config.get('test_dataloader', {})['dataset'].get('num_history', 0)
 
 
 def _name(step: dict) -> str:
-    """The class name of a transform, without a scope."""
+    """Return the class name of a transform without its scope."""
     kind = step['type']
     kind = kind if isinstance(kind, str) else kind.__name__
     return kind.rpartition('.')[2]
+
+
+class OptionalLoader:
+    """Run a loader of labels, and go on without those that do not exist.
+
+    Args:
+        loader (BaseTransform): Loader that raises ``SampleError`` for a frame
+            without its label.
+    """
+
+    def __init__(self, loader: BaseTransform) -> None:
+        self.loader = loader
+        self._warned = False
+
+    def __call__(self, results: dict) -> dict:
+        """Load the label of a frame; warn the first time that fails."""
+        try:
+            return self.loader(results)
+        except SampleError as error:
+            if not self._warned:
+                MMLogger.get_current_instance().warning(
+                    f'{error}; this label is left out, and those of other '
+                    'frames without further warnings'
+                )
+            self._warned = True
+            return results
+
+    @classmethod
+    def wrap(cls, transforms: list[BaseTransform]) -> None:
+        """Make the loaders of ground truth in a list optional, in place."""
+        for place, transform in enumerate(transforms):
+            if type(transform).__name__ in GROUND_TRUTH_LOADERS:
+                transforms[place] = cls(transform)

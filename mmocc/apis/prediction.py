@@ -1,7 +1,8 @@
-"""Predictions as plain values, for JSON."""
+"""Convert predictions to plain values and JSON."""
 
 import json
 import re
+from collections.abc import Mapping
 
 from mmengine.structures import BaseDataElement
 from torch import Tensor
@@ -15,55 +16,54 @@ from mmocc.structures import (
 from mmocc.structures.meta_action import IGNORE
 from mmocc.structures.occ3d import STEP_SECONDS
 
-# 0.01 mm and 0.0001 %: beyond what any number here means.
+# 0.01 mm and 0.0001 %, finer than any prediction is exact.
 _DECIMALS = 5
 _SCORE_DECIMALS = 6
 
-# The task of ``DrivingQA`` whose answer is the reasoning.
+# Task of the ``DrivingQA`` whose answer is the reasoning.
 META_ACTION = 'meta_action'
 
-# An array of numbers alone. Line breaks inside text are escaped in JSON, so
-# this matches no text.
+# An array of numbers. JSON escapes line breaks in text, so no text matches.
 _NUMBERS = re.compile(r'\[\n\s*([-+.\deE,\s]+?)\n\s*\]')
 
 
 def prediction_dict(sample: OccDataSample) -> dict:
-    """What a model predicts for a frame, in plain Python values.
+    """Convert the predictions of a frame to plain Python values.
 
     Args:
-        sample (OccDataSample): With predictions; a part that the model does
-            not have is None.
+        sample (OccDataSample): A frame with predictions.
 
     Returns:
-        dict: ``token``, ``scene_name``, ``frame_idx``;
+        dict: ``token``, ``scene_name``, ``frame_idx``, and, None for parts
+        that the model does not have,
 
-        - ``trajectory``: six [x, y] in metres, ego frame, at 0.5 .. 3.0 s
-          (``seconds``), or None without a planner;
-        - ``candidates``: all trajectories that the planner refined, the best
-          (``trajectory``) first, each with its ``score``, a logit; None where
-          there is one without a score;
-        - ``meta_action``: ``speed``, ``direction`` (the likeliest pair, or
-          the one that was written, None where that is no legal pair), and
-          ``speed_probabilities``, ``direction_probabilities`` by word (of
-          either part alone), None of models that write; None without a
-          language model;
-        - ``chain_of_thought``: The reasoning, which ends in the action;
-        - ``questions``, ``answers``: Lists of text in the same order; the
+        - ``trajectory``: six [x, y] in metres in the ego frame, at
+          ``seconds`` 0.5 to 3.0;
+        - ``candidates``: all trajectories that the planner refined with
+          their ``score``, a logit, best first; None for a planner without
+          scores;
+        - ``meta_action``: ``speed`` and ``direction`` (the most probable
+          pair, or the generated one, None if that is no legal pair), and
+          ``speed_probabilities``, ``direction_probabilities`` by word, None
+          for models that generate the pair as text;
+        - ``chain_of_thought``: the reasoning, which ends in the action;
+        - ``questions``, ``answers``: lists of text in the same order; the
           answer to the meta-action question is the chain of thought;
-        - ``occupancy``: ``shape`` and ``voxels``, a count by class name, or
-          None without an occupancy head;
-        - ``forecast``: the same for each step of ``seconds`` to come, or None
-          without a forecaster.
+        - ``occupancy``: ``shape`` and ``voxels``, the counts by class name;
+        - ``forecast``: the same for each step of ``seconds``.
     """
     meta = sample.metainfo
     trajectory = candidates = occupancy = forecast = None
     if 'pred_ego' in sample:
-        candidates = _candidates(sample.pred_ego)
-        trajectory = _points(sample.pred_ego.trajs[0])
+        candidates = _list_candidates(sample.pred_ego)
+        trajectory = _to_points(sample.pred_ego.trajs[0])
     if 'pred_occ' in sample:
-        occupancy = _count(sample.pred_occ.semantics)
+        occupancy = _count_voxels(sample.pred_occ.semantics)
         if 'future_semantics' in sample.pred_occ:
-            forecast = [_count(s) for s in sample.pred_occ.future_semantics]
+            forecast = [
+                _count_voxels(grid)
+                for grid in sample.pred_occ.future_semantics
+            ]
     questions = sample.gt_text.questions if 'gt_text' in sample else []
     answers = sample.pred_text.answers if 'pred_text' in sample else []
     steps = len(trajectory or forecast or ())
@@ -74,9 +74,7 @@ def prediction_dict(sample: OccDataSample) -> dict:
         'trajectory': trajectory,
         'seconds': [STEP_SECONDS * (step + 1) for step in range(steps)],
         'candidates': candidates,
-        'meta_action': (
-            _meta_action(sample.pred_meta) if 'pred_meta' in sample else None
-        ),
+        'meta_action': _describe_action(sample.get('pred_meta')),
         'chain_of_thought': next(
             (
                 answer
@@ -93,39 +91,94 @@ def prediction_dict(sample: OccDataSample) -> dict:
 
 
 def prediction_json(prediction: dict) -> str:
-    """Indented JSON that keeps each point on one line.
+    """Format a prediction as indented JSON with each point on one line.
 
     Args:
-        prediction (dict): From ``prediction_dict``, and anything beside it.
+        prediction (dict): From ``prediction_dict``; may hold more keys.
     """
     text = json.dumps(prediction, indent=2, ensure_ascii=False)
     return _NUMBERS.sub(lambda m: f'[{" ".join(m[1].split())}]', text) + '\n'
 
 
-def _points(trajectory: Tensor) -> list[list[float]]:
+def summarize_prediction(prediction: Mapping) -> str:
+    """Describe meta-action, end of the plan and occupancy in a few lines.
+
+    Args:
+        prediction (Mapping): From ``prediction_dict``.
+    """
+    lines = _action_lines(prediction)
+    if prediction['trajectory'] is not None:
+        x, y = prediction['trajectory'][-1]
+        lines.append(f'plan: {x:.1f} m ahead, {y:.1f} m left after 3 s')
+    if prediction['occupancy'] is not None:
+        voxels = prediction['occupancy']['voxels']
+        occupied = sum(voxels.values()) - voxels['free']
+        lines.append(f'occupancy: {occupied} voxels')
+    return '\n'.join(lines)
+
+
+def describe_plan(prediction: Mapping) -> str:
+    """Describe meta-action, reasoning and each position of the plan.
+
+    Args:
+        prediction (Mapping): From ``prediction_dict``.
+    """
+    lines = _action_lines(prediction)
+    if prediction['chain_of_thought']:
+        lines.append(f'reasoning: {prediction["chain_of_thought"]}')
+    if prediction['trajectory'] is None:
+        return '\n'.join([*lines, 'plan: none, the model has no planner'])
+    lines.append('plan (seconds: metres ahead, metres left):')
+    for seconds, (x, y) in zip(
+        prediction['seconds'], prediction['trajectory'], strict=True
+    ):
+        lines.append(f'  {seconds:.1f}: {x:6.2f}, {y:6.2f}')
+    return '\n'.join(lines)
+
+
+def _action_lines(prediction: Mapping) -> list[str]:
+    """Describe the meta-action in one line, or none without it."""
+    action = prediction['meta_action']
+    if action is None:
+        return []
+    words = f'{action["speed"]}; {action["direction"]}'
+    if action['speed'] is None:
+        words = 'none that can be read'
+    return [f'meta-action: {words}']
+
+
+def _to_points(trajectory: Tensor) -> list[list[float]]:
+    """Round a trajectory (T, 2) to plain numbers."""
     return [
         [round(metres, _DECIMALS) for metres in point]
         for point in trajectory.tolist()
     ]
 
 
-def _candidates(ego: BaseDataElement) -> list[dict] | None:
+def _list_candidates(ego: BaseDataElement) -> list[dict] | None:
+    """List the scored trajectories of a planner, None without scores."""
     if 'scores' not in ego:
         return None
     return [
-        {'score': round(score, _SCORE_DECIMALS), 'trajectory': _points(traj)}
+        {
+            'score': round(score, _SCORE_DECIMALS),
+            'trajectory': _to_points(traj),
+        }
         for score, traj in zip(ego.scores.tolist(), ego.trajs, strict=True)
     ]
 
 
-def _meta_action(decision: BaseDataElement) -> dict:
-    speed, direction = int(decision.speed), int(decision.direction)
+def _describe_action(pred: BaseDataElement | None) -> dict | None:
+    """Convert ``pred_meta`` to words and probabilities."""
+    if pred is None:
+        return None
+    speed, direction = int(pred.speed), int(pred.direction)
     return {
         'speed': None if speed == IGNORE else SPEEDS[speed],
         'direction': None if direction == IGNORE else DIRECTIONS[direction],
-        'speed_probabilities': _by_word(SPEEDS, decision.get('speed_scores')),
+        'speed_probabilities': _by_word(SPEEDS, pred.get('speed_scores')),
         'direction_probabilities': _by_word(
-            DIRECTIONS, decision.get('direction_scores')
+            DIRECTIONS, pred.get('direction_scores')
         ),
     }
 
@@ -133,6 +186,7 @@ def _meta_action(decision: BaseDataElement) -> dict:
 def _by_word(
     words: tuple[str, ...], scores: Tensor | None
 ) -> dict[str, float] | None:
+    """Map words to their scores, None without scores."""
     if scores is None:
         return None
     return {
@@ -141,7 +195,8 @@ def _by_word(
     }
 
 
-def _count(semantics: Tensor) -> dict:
+def _count_voxels(semantics: Tensor) -> dict:
+    """Count the voxels of each class."""
     counts = semantics.flatten().long().bincount(minlength=len(OCC3D_CLASSES))
     return {
         'shape': list(semantics.shape),

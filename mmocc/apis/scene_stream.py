@@ -1,4 +1,4 @@
-"""A scene frame by frame, as a car drives through it."""
+"""Predict a scene frame by frame, as a car drives through it."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,69 +14,70 @@ from mmocc.datasets.sample_error import sample_error
 from mmocc.structures import OccDataSample
 
 
-class _Seen(NamedTuple):
-    """A past frame, and the feature maps (1, V, D, h, w) of its images."""
+class _PastFrame(NamedTuple):
+    """A past frame and the feature maps (1, V, D, h, w) of its images."""
 
     frame: Mapping
     maps: list[Tensor]
 
 
 class SceneStream:
-    """Predicts on frames as they come, each with those before it as its past.
+    """Predict frames one by one, each with the frames before it as its past.
 
-    Results are those of frames that bring their past along
-    (:func:`with_history`), but every image is read once and goes through the
-    backbone once. Models that do not look back have nothing to keep.
+    The results are those of frames with their past (:func:`with_history`),
+    but each image is read once and passes the backbone once. Nothing is
+    cached for models that do not look back.
 
-    Frames are key frames, 0.5 s after each other. Where they come from an
-    info file, ``scene_token`` and ``frame_idx`` are heeded: another scene
-    starts anew, and a frame that is left out is a gap in the past. A frame
-    that cannot be used raises its error and becomes a gap as well; the stream
-    goes on with the next one.
+    Frames are key frames at steps of 0.5 s. ``scene_token`` and ``frame_idx``
+    of an info file are respected: another scene starts without a past, and a
+    frame that was left out is a gap in the past. A frame that cannot be used
+    raises its error and becomes a gap as well; the stream can go on.
 
     .. code-block:: python
 
         stream = SceneStream(inferencer)
-        for info in scene_infos(infos, 'scene-0103'):
+        for info in find_scene(infos, 'scene-0103'):
             sample = stream.step(info_frame(info, root), 'Is there a car?')
 
     Args:
-        inferencer (VLAInferencer): Runs the model.
+        inferencer (VLAInferencer): Inferencer of the model.
     """
 
     def __init__(self, inferencer: VLAInferencer) -> None:
         self.inferencer = inferencer
-        # The nearest first; None is a gap.
-        self._past: deque[_Seen | None] = deque(maxlen=inferencer.num_history)
+        # The latest frame first; None is a gap.
+        self._past: deque[_PastFrame | None] = deque(
+            maxlen=inferencer.num_history
+        )
         self._last: tuple[str, int] | None = None
         self._views = ViewMemory()
 
     def step(
         self, frame: Mapping, questions: Sequence[str] | str | None = None
     ) -> OccDataSample:
-        """Predict on the next frame.
+        """Predict the next frame.
 
         Args:
-            frame (Mapping): From ``camera_frame`` or ``info_frame``; a
-                history of its own is not read. Models that look back need
-                its ``ego2global``.
-            questions (Sequence[str] | str, optional): As for
-                ``VLAInferencer.predict``.
+            frame (Mapping): From ``camera_frame`` or ``info_frame``; its own
+                history is not read. Models that look back need its
+                ``ego2global``.
+            questions (Sequence[str] | str, optional): See
+                ``VLAInferencer.preprocess``. Defaults to None.
 
         Returns:
-            OccDataSample: On the CPU, with predictions.
+            OccDataSample: Predictions, on the CPU.
 
         Raises:
-            SampleError: If the frame cannot be used, or is no later than the
-                one before it.
+            SampleError: If the frame cannot be used, or is not later than
+                the frame before it.
         """
         self._advance(frame)
         maps = None
         try:
             maps, sample = self._predict(frame, questions)
         finally:
-            seen = None if maps is None else _Seen(frame, maps)
-            self._past.appendleft(seen)
+            past = None if maps is None else _PastFrame(frame, maps)
+            self._past.appendleft(past)
             self._views.keep_only(
                 view
                 for past in filter(None, self._past)
@@ -89,20 +90,21 @@ class SceneStream:
         frames: Iterable[Mapping],
         questions: Sequence[str] | str | None = None,
     ) -> Iterator[OccDataSample]:
-        """Take one step for each frame; ends at the first error.
+        """Predict frames in order until the first error.
 
         Args:
-            frames (Iterable[Mapping]): As for :meth:`step`.
-            questions (Sequence[str] | str, optional): Asked on each.
+            frames (Iterable[Mapping]): See :meth:`step`.
+            questions (Sequence[str] | str, optional): Questions about each
+                frame. Defaults to None.
 
         Yields:
-            OccDataSample: As soon as the frame has come.
+            OccDataSample: Predictions of each frame.
         """
         for frame in frames:
             yield self.step(frame, questions)
 
     def _advance(self, frame: Mapping) -> None:
-        """Start anew in another scene, and leave gaps for missing frames."""
+        """Forget the past in another scene; add gaps for missing frames."""
         if 'scene_token' not in frame:
             return
         scene, index = frame['scene_token'], frame['frame_idx']
@@ -112,7 +114,7 @@ class SceneStream:
                 raise sample_error(
                     frame['token'],
                     'the stream',
-                    f'frame {index} of scene {scene} behind frame '
+                    f'frame {index} of scene {scene} after frame '
                     f'{self._last[1]}',
                     'a later one',
                     'sort the frames, or use a SceneStream for each pass',
@@ -126,7 +128,7 @@ class SceneStream:
     def _predict(
         self, frame: Mapping, questions: Sequence[str] | str | None
     ) -> tuple[list[Tensor] | None, OccDataSample]:
-        """Feature maps of the frame's own images, and the prediction."""
+        """Return the feature maps of the frame's images and its prediction."""
         inferencer = self.inferencer
         if not inferencer.num_history:
             return None, inferencer.predict([frame], questions)[0]
@@ -139,8 +141,8 @@ class SceneStream:
         try:
             for loader in loaders:
                 loader.memory = self._views
-            batch = inferencer.preprocess(
-                [with_history(frame, past)], questions
+            [batch] = inferencer.preprocess(
+                [with_history(frame, past)], questions=questions
             )
         finally:
             for loader in loaders:
@@ -149,18 +151,12 @@ class SceneStream:
         views = len(inferencer.cameras)
         imgs = data['inputs']['imgs']  # (1, T * V, 3, H, W), now first
         maps = inferencer.model.extract_feat(imgs[:, :views])
-        every = [maps]
-        oldest = maps
-        for each in self._padded_past():
-            oldest = oldest if each is None else each.maps
-            every.append(oldest)
+        missing = self._past.maxlen - len(self._past)
+        times = [maps]
+        for each in [*self._past, *[None] * missing]:
+            times.append(times[-1] if each is None else each.maps)
         data['inputs']['maps'] = [
-            torch.cat(level, dim=1) for level in zip(*every, strict=True)
-        ]
+            torch.cat(level, dim=1) for level in zip(*times, strict=True)
+        ]  # each (1, T * V, D, h, w)
         [sample] = inferencer.model.predict(**data)
         return maps, sample.cpu()
-
-    def _padded_past(self) -> list[_Seen | None]:
-        """As many places as the model looks back."""
-        missing = self._past.maxlen - len(self._past)
-        return [*self._past, *[None] * missing]

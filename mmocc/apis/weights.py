@@ -1,4 +1,4 @@
-"""Weights of a whole model, or an error that says what is wrong."""
+"""Load the weights of a whole model, or raise a clear error."""
 
 import os
 
@@ -10,20 +10,20 @@ from mmocc.utils.complete_weights import complete_weights, listed
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> None:
-    """Load every weight of a model, safely.
+    """Load every weight of a model from a checkpoint, without unpickling code.
 
-    Weights of parts that the model does not have are left out with a warning:
-    a checkpoint of stage 3 serves a config of stage 2.
+    Weights of parts that the model does not have are ignored with a warning,
+    so a checkpoint of stage 3 serves a config of stage 2.
 
     Args:
         model (nn.Module): The model.
-        path (str | os.PathLike): A checkpoint with ``state_dict``, or a bare
+        path (str | os.PathLike): Checkpoint with ``state_dict``, or a bare
             state dict.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If it is damaged, holds foreign objects, or lacks a
-            weight of the model, or has it in another shape.
+        CheckpointError: If it is damaged, holds foreign objects, lacks a
+            weight of the model, or has one in another shape.
     """
     weights = complete_weights(model, load_checkpoint_safely(path), path)
     own = model.state_dict()

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmocc.infos import InfoFrame
 from mmocc.structures import FREE, OCC3D_PALETTE
 from mmocc.visualization.drawing import INK, Colour, clipped_line
 from mmocc.visualization.projection import NEAR, project
@@ -64,62 +65,24 @@ class AgentBoxes(NamedTuple):
         return OCC3D_PALETTE[label] if 0 <= label < FREE else INK
 
 
-def info_agents(
-    info: Mapping, occ3d_ids: Mapping[int, int] | None = None
-) -> AgentBoxes:
-    """Read the boxes of a frame and transform them into the ego frame.
+def info_agents(info: Mapping) -> AgentBoxes:
+    """Read the boxes of a frame in the ego frame.
 
-    Boxes whose ``bbox_3d_isvalid`` is False are left out.
+    Boxes whose ``bbox_3d_isvalid`` is False are left out. A frame without
+    boxes gives none.
 
     Args:
-        info (Mapping): Element of an info file with ``instances``, whose
-            boxes are in the LiDAR frame, and ``lidar_points.lidar2ego``.
-        occ3d_ids (Mapping[int, int], optional): Occ3D ids by the labels of
-            the file. Defaults to None: the labels are Occ3D ids, as in items
-            of ``NuScenesOccDataset``.
+        info (Mapping): Item of ``NuScenesOccDataset``, or an element of an
+            info file whose box labels are Occ3D ids.
 
     Raises:
-        ValueError: If a box or the pose of the LiDAR is not finite.
+        InfoFileError: If a box or the pose of the LiDAR is not finite.
     """
-    instances = [
-        each
-        for each in info.get('instances', ())
-        if each.get('bbox_3d_isvalid', True)
-    ]
-    lidar = info.get('lidar_points', {})
-    lidar2ego = np.asarray(lidar.get('lidar2ego', np.eye(4)), dtype=float)
-    boxes = np.array([each['bbox_3d'][:7] for each in instances], dtype=float)
-    boxes = boxes.reshape(-1, 7)
-    for what, values in (('bbox_3d', boxes), ('lidar2ego', lidar2ego)):
-        if not np.isfinite(values).all():
-            raise ValueError(
-                f'frame {info.get("token")}: {what} holds values that are '
-                'not finite; make the info file again with '
-                'tools/create_data.py, or leave the frame out'
-            )
-    heading = np.stack(
-        [np.cos(boxes[:, 6]), np.sin(boxes[:, 6]), np.zeros(len(boxes))],
-        axis=1,
-    )
-    heading = heading @ lidar2ego[:3, :3].T
-    boxes[:, :3] = boxes[:, :3] @ lidar2ego[:3, :3].T + lidar2ego[:3, 3]
-    boxes[:, 6] = np.arctan2(heading[:, 1], heading[:, 0])
-    labels = [each['bbox_label_3d'] for each in instances]
-    if occ3d_ids is not None:
-        labels = [occ3d_ids.get(label, -1) for label in labels]
-    return AgentBoxes(
-        boxes,
-        np.array(labels, dtype=int),
-        [_known_future(each) for each in instances],
-    )
-
-
-def _known_future(instance: Mapping) -> np.ndarray:
-    """Return the known future positions (T, 2) of an instance."""
-    if 'fut_box' not in instance:
-        return np.zeros((0, 2))
-    known = np.asarray(instance['fut_mask'], dtype=bool)
-    return np.asarray(instance['fut_box'], dtype=float)[known, :2]
+    frame = InfoFrame({'instances': (), **info})
+    boxes = frame.boxes
+    boxes = boxes.chosen(boxes.valid)
+    futures = [future[:, :2] for future in boxes.known_futures]
+    return AgentBoxes(boxes.arrays, boxes.labels, futures)
 
 
 def draw_boxes(

@@ -22,6 +22,15 @@ from mmocc.visualization.occupancy_comparison import occupancy_comparison
 from mmocc.visualization.plan_bev import plan_bev
 from mmocc.visualization.text_panel import text_panel
 
+# Names of the pictures of :func:`frame_pictures`.
+PICTURE_NAMES = (
+    'cameras',
+    'camera_voxels',
+    'occupancy',
+    'forecast',
+    'plan',
+    'panel',
+)
 PAGE_WIDTH = 1500  # pixels inside the margin
 MARGIN = 14
 PLAN_SHARE = 0.37  # of the width of the page

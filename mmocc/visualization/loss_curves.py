@@ -1,6 +1,5 @@
 """Curves of losses and validation scores from mmengine's scalars.json."""
 
-import json
 import os
 from collections import defaultdict
 from itertools import cycle
@@ -9,6 +8,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from mmocc.utils.json_files import read_json_lines
 
 DPI = 100
 # Weight of the past values in the smoothed line, per logged value.
@@ -43,27 +44,20 @@ def read_scalars(
     losses: defaultdict[str, Curve] = defaultdict(lambda: ([], []))
     figures: defaultdict[str, Curve] = defaultdict(lambda: ([], []))
     step = 0.0
-    with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f'{path}, line {number}: expected one JSON object per '
-                    f'line, as mmengine writes them ({error})'
-                ) from error
-            training = 'loss' in entry
-            if training:
-                step = float(entry['step'])
-            for name, value in entry.items():
-                if training and 'loss' in name:
-                    curve = losses[name]
-                elif not training and '/' in name:
-                    curve = figures[name]
-                else:
-                    continue
-                curve[0].append(step)
-                curve[1].append(float(value))
+    for line in read_json_lines(path, allow_nan=True):
+        entry = line.values
+        training = 'loss' in entry
+        if training:
+            step = float(entry['step'])
+        for name, value in entry.items():
+            if training and 'loss' in name:
+                curve = losses[name]
+            elif not training and '/' in name:
+                curve = figures[name]
+            else:
+                continue
+            curve[0].append(step)
+            curve[1].append(float(value))
     if not losses:
         raise ValueError(
             f'{path} holds no "loss"; pass the scalars.json of a training run'

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmocc.infos import InfoFrame, map_path
 from mmocc.visualization.agent_boxes import AgentBoxes, info_agents
 from mmocc.visualization.road_lines import RoadLine, road_lines
 
@@ -29,30 +30,28 @@ class FrameOverlays(NamedTuple):
 def info_overlays(
     info: Mapping,
     data_root: str | Path = '',
-    occ3d_ids: Mapping[int, int] | None = None,
     anchors: np.ndarray | None = None,
 ) -> FrameOverlays:
     """Read the boxes and the map around a frame of an info file.
 
     Args:
-        info (Mapping): Element of ``data_list``, or an item of
-            ``NuScenesOccDataset``.
+        info (Mapping): Item of ``NuScenesOccDataset``, or an element of
+            ``data_list`` whose box labels are Occ3D ids.
         data_root (str | Path): Root of the data set. The map is read from
-            its ``maps/expansion/<location>.json``; without that file, or
-            without ``location`` and ``ego2global`` in ``info``, no map is
-            drawn. Defaults to ''.
-        occ3d_ids (Mapping[int, int], optional): Occ3D ids by the labels of
-            the file, see ``info_agents``. Defaults to None.
+            ``map_path`` of ``info``, else from
+            ``maps/expansion/<location>.json`` below the root. Without that
+            file, or without ``ego2global``, no map is drawn. Defaults to ''.
         anchors (np.ndarray, optional): Anchor trajectories of the planner,
             (A, T, 2) metres. Defaults to None.
 
     Raises:
         ValueError: If a box or a pose is not finite, or the map is damaged.
     """
-    path = Path(data_root, 'maps', 'expansion', f'{info.get("location")}.json')
-    known = 'location' in info and 'ego2global' in info and path.is_file()
+    frame = InfoFrame(info)
+    path = Path(info.get('map_path') or map_path(data_root, frame.location))
+    known = 'ego2global' in info and path.is_file()
     return FrameOverlays(
-        info_agents(info, occ3d_ids),
+        info_agents(info),
         road_lines(path, info['ego2global']) if known else (),
         anchors,
     )

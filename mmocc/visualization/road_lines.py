@@ -1,12 +1,12 @@
 """Road edges, dividers and crossings of the nuScenes map near the car."""
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from mmocc.infos import MapTables
 from mmocc.visualization.drawing import Colour
 
 EDGE, DIVIDER, CROSSING = 'road edge', 'lane divider', 'crossing'
@@ -46,7 +46,8 @@ def road_lines(
             Defaults to 80.0.
 
     Raises:
-        ValueError: If the pose is not finite, or the file is no such map.
+        ValueError: If the pose is not finite.
+        MapError: If the file is no such map.
     """
     pose = np.asarray(ego2global, dtype=float)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
@@ -66,40 +67,15 @@ def road_lines(
 @lru_cache(maxsize=4)
 def _read_map(path: str) -> list[RoadLine]:
     """Read all lines of a map in its own frame."""
-    try:
-        tables = json.loads(Path(path).read_text(encoding='utf-8'))
-        nodes = {
-            node['token']: (node['x'], node['y']) for node in tables['node']
-        }
-        lines = [
-            RoadLine(kind, np.array([nodes[token] for token in ring]))
-            for layer, kind in _POLYGONS.items()
-            for ring in _rings(tables, layer)
-        ]
-        strokes = {
-            line['token']: line['node_tokens'] for line in tables['line']
-        }
-        lines += [
-            RoadLine(kind, np.array([nodes[token] for token in stroke]))
-            for layer, kind in _LINES.items()
-            for stroke in (strokes[row['line_token']] for row in tables[layer])
-            if len(stroke) > 1
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f'cannot read the map {path} ({error!r}); unpack the nuScenes '
-            'map expansion v1.3 so that maps/expansion/*.json exist'
-        ) from error
+    tables = MapTables.read(path)
+    lines = [
+        RoadLine(kind, points)
+        for layer, kind in _POLYGONS.items()
+        for points in tables.rings(layer)
+    ]
+    lines += [
+        RoadLine(kind, points)
+        for layer, kind in _LINES.items()
+        for points in tables.lines(layer)
+    ]
     return lines
-
-
-def _rings(tables: dict, layer: str) -> list[list[str]]:
-    """List the closed rings of a layer: outlines and holes, as node tokens."""
-    polygons = {polygon['token']: polygon for polygon in tables['polygon']}
-    rings = []
-    for row in tables[layer]:
-        tokens = row.get('polygon_tokens') or [row['polygon_token']]
-        for polygon in (polygons[token] for token in tokens):
-            rings.append(polygon['exterior_node_tokens'])
-            rings += [hole['node_tokens'] for hole in polygon['holes']]
-    return [[*ring, ring[0]] for ring in rings if ring]

@@ -1,6 +1,9 @@
 """``tools/misc/browse_dataset.py``: ground truth in pictures."""
 
 import pickle
+import shutil
+import sys
+from pathlib import Path
 
 import cv2
 import pytest
@@ -82,11 +85,12 @@ def test_random_transforms_are_left_out(tool, config):
     kinds = [type(each).__name__ for each in dataset.pipeline.transforms]
     assert 'RandomMirror' not in kinds
     assert kinds[0] == 'LoadSurroundImages'
+    assert 'OptionalLoader' in kinds
 
 
 def test_frame_holds_truth_alone(tool, config):
     dataset = tool.build_dataset(tool.load_config(config), 'train')
-    frame = tool.read_truth(dataset, 1)
+    frame = tool.read_picture(dataset, 1)
     assert len(frame.images) == 6  # not those of the past
     assert frame.images[0].shape == (54, 96, 3)  # as on disk
     assert frame.gt_occ is not None and frame.pred_occ is None
@@ -132,3 +136,29 @@ def test_poses_that_are_not_finite_leave_the_frame_out(
     path.write_bytes(pickle.dumps(content))
     tool.main([config, '--out', str(tmp_path / 'out'), '--num', '3'])
     assert '1 frames drawn, 2 skipped' in capsys.readouterr().out
+
+
+def test_frames_without_occupancy_are_drawn(tool, config, root, tmp_path):
+    """With all that there is; a config may ask for Occ3D."""
+    shutil.rmtree(root / 'gts')
+    path = root / 'nuscenes_infos_occ_val.pkl'
+    content = load_info_file(path)
+    content['data_list'][0]['occ_path'] = ''
+    path.write_bytes(pickle.dumps(content))
+    text = Path(config).read_text()
+    Path(config).write_text(
+        text + "val_dataloader['dataset']['filter_cfg'] = "
+        "dict(require=['occ'])\n"
+    )
+    out = tmp_path / 'out'
+    tool.main([config, '--out', str(out), '--ply'])
+    assert [name[-4:] for name in names(out)] == ['.png'] * 3
+
+
+def test_a_missing_viewer_is_named_before_anything_is_drawn(
+    tool, config, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, 'rerun', None)
+    with pytest.raises(SystemExit, match='pip install rerun-sdk'):
+        tool.main([config, '--out', str(tmp_path / 'out'), '--rrd'])
+    assert not (tmp_path / 'out').exists()

@@ -128,7 +128,7 @@ def test_a_terminal_has_a_prompt_and_an_end(
     ('extra', 'message'),
     [
         (['--images', 'x'], 'not allowed with argument'),
-        (['--ego', 'x.json'], 'belong to --images'),
+        (['--ego', 'x.json'], 'belongs to --images'),
     ],
 )
 def test_contradicting_arguments(tool, arguments, capsys, extra, message):

@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -11,6 +14,7 @@ import torch
 from mmengine.registry import init_default_scope
 from mmocc_testing import write_tiny_dataset
 
+from mmocc.apis import frame_export
 from mmocc.infos import load_info_file
 from mmocc.registry import MODELS
 from mmocc.structures import DIRECTIONS, SPEEDS
@@ -202,8 +206,10 @@ def test_full_disk_leaves_no_prediction(
     def fail(picture, path):
         raise OSError(28, 'No space left on device', str(path))
 
-    monkeypatch.setattr(tool, 'write_png', fail)
-    monkeypatch.setattr(tool, 'frame_pictures', lambda _: {'cameras': None})
+    monkeypatch.setattr(frame_export, 'write_png', fail)
+    monkeypatch.setattr(
+        frame_export, 'frame_pictures', lambda _: {'cameras': None}
+    )
     with pytest.raises(OSError, match=r'cameras\.png'):
         tool.main(
             [config, weights, '--infos', str(infos), '--data-root', str(root),
@@ -215,12 +221,12 @@ def test_full_disk_leaves_no_prediction(
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'--index': '7'}, 'has 2 frames, there is no --index 7'),
+        ({'--index': '7'}, 'no frame 7 among the 2 .*0 to 1'),
         ({'--token': 'abc'}, "none of the 2 frames .* token 'abc'"),
         ({'--infos': 'nothing.pkl'}, r'nothing\.pkl cannot be read'),
         ({'--data-root': 'nowhere'}, 'image of CAM_FRONT: no file at nowhere'),
         ({'--occ-labels': 'no.npz'}, r'no\.npz: there is no such file'),
-        ({'--ego': 'no.json'}, r'no\.json: No such file'),
+        ({'--ego': 'no.json'}, r'no\.json: .*No such file'),
         ({'weights': 'no.pth'}, r'the checkpoint no\.pth does not exist'),
         ({'config': 'no.py'}, r'the config no\.py does not exist'),
     ],
@@ -399,6 +405,39 @@ def test_scene_becomes_a_video_without_its_missing_frame(
         'scene.mp4',
         'scene.gif',
     }
+
+
+def test_a_missing_viewer_is_named_before_the_model_is_built(
+    tool, config, root, infos, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, 'rerun', None)
+    with pytest.raises(SystemExit, match='pip install rerun-sdk'):
+        tool.main(
+            [config, 'no.pth', '--infos', str(infos), '--data-root',
+             str(root), '--out', str(tmp_path / 'out'), '--rrd']
+        )  # fmt: skip
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('name', ['infer', 'chat', 'misc/browse_dataset'])
+def test_help_loads_neither_torch_nor_mmdet3d(repository, name):
+    code = (
+        'import runpy, sys\n'
+        f"sys.argv = ['x', '--help']\n"
+        'try:\n'
+        f"    runpy.run_path('tools/{name}.py', run_name='__main__')\n"
+        'except SystemExit:\n'
+        "    print([m for m in ('torch', 'mmdet3d') if m in sys.modules])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=repository,
+        env={**os.environ, 'PYTHONPATH': str(repository)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines()[-1] == '[]'
 
 
 def test_one_frame_is_no_scene(tool, config, weights, own_cameras, capsys):

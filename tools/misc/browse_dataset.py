@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Look at the ground truth of a data set, as the config's pipeline gives it.
+"""Draw the ground truth of a data set as the config's pipeline loads it.
 
     python tools/misc/browse_dataset.py CONFIG --out work_dirs/look --num 20
     python tools/misc/browse_dataset.py CONFIG --out DIR --scene scene-0103 \\
@@ -10,36 +10,24 @@ random transforms of the pipeline are left out, so that boxes and maps fit.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-
-from mmocc.apis import read_views
-from mmocc.datasets import NuScenesOccDataset
-from mmocc.datasets.transforms.load_history_images import AGE
-from mmocc.registry import DATASETS
 from mmocc.utils.config import ConfigError, explained, load_config
 from mmocc.utils.overrides import Overrides
-from mmocc.visualization import (
-    FramePicture,
-    export_frames,
-    info_overlays,
-    show_frame,
-)
 
 EPILOG = """
 written to --out: SCENE_FRAME_TOKEN.png, one page a frame: cameras with boxes
-  and the driven path, occupancy in the cameras, in 3D and from above, what is
-  to come, the driven path among map and agents, questions and answers. What
-  the pipeline does not load is left out.
+  and the driven path, occupancy in the cameras, in 3D and from above, future
+  occupancy, the driven path with map and agents, questions and answers. Data
+  that the pipeline does not load, and labels that a frame does not have, such
+  as Occ3D's, are left out.
 
 A frame that cannot be read is skipped with a warning.
 MMOCC_TRACEBACK=1 shows where an error was raised.
 """
-# How the names of transforms begin that draw at random.
+# Prefix of the names of random transforms.
 RANDOM = 'Random'
 
 
@@ -51,36 +39,36 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        '--out', required=True, type=Path, metavar='DIR', help='for pictures'
+        '--out',
+        required=True,
+        type=Path,
+        metavar='DIR',
+        help='folder of the pictures',
     )
     parser.add_argument(
         '--split',
         choices=['train', 'val', 'test'],
         default='val',
-        help='whose loader of the config (default: val)',
-    )
-    parser.add_argument('--scene', metavar='NAME', help='of this scene only')
-    parser.add_argument(
-        '--start', type=int, default=0, help='first frame (default: 0)'
+        help='loader of the config (default: val)',
     )
     parser.add_argument(
-        '--num', type=int, help='how many frames (default: all)'
+        '--scene', metavar='NAME', help='draw this scene only (default: all)'
     )
-    parser.add_argument(
-        '--every', type=int, default=1, help='every N-th frame (default: 1)'
-    )
-    parser.add_argument(
-        '--video', action='store_true', help='scene.mp4 and scene.gif too'
-    )
-    parser.add_argument(
-        '--ply', action='store_true', help='occupancy as PLY files too'
-    )
-    parser.add_argument(
-        '--rrd', action='store_true', help='scene.rrd for Rerun too'
-    )
-    parser.add_argument(
-        '--show', action='store_true', help='open a window of open3d each'
-    )
+    for name, default, text in (
+        ('--start', 0, 'first frame (default: 0)'),
+        ('--num', None, 'number of frames (default: all)'),
+        ('--every', 1, 'step between frames (default: 1)'),
+    ):
+        parser.add_argument(
+            name, type=int, default=default, metavar='N', help=text
+        )
+    for name, text in (
+        ('--video', 'write scene.mp4 and scene.gif too'),
+        ('--ply', 'write occupancy as PLY files too'),
+        ('--rrd', 'write scene.rrd for Rerun too'),
+        ('--show', 'open a window of open3d for each frame'),
+    ):
+        parser.add_argument(name, action='store_true', help=text)
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -95,8 +83,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def build_dataset(cfg: Config, split: str) -> NuScenesOccDataset:
-    """The data set of a loader, without random transforms."""
+def build_dataset(cfg, split: str):
+    """Build the data set of a loader for drawing.
+
+    Random transforms are left out, and labels become optional.
+
+    Args:
+        cfg (Config): A whole config.
+        split (str): 'train', 'val' or 'test'.
+
+    Returns:
+        NuScenesOccDataset: The data set.
+
+    Raises:
+        ConfigError: If there is no such loader, or it has another data set.
+    """
+    from mmengine.registry import init_default_scope
+
+    from mmocc.apis.pipeline import OptionalLoader
+    from mmocc.datasets import NuScenesOccDataset
+    from mmocc.registry import DATASETS
+
     init_default_scope(cfg.default_scope)
     loader = cfg.get(f'{split}_dataloader')
     if loader is None:
@@ -109,19 +116,26 @@ def build_dataset(cfg: Config, split: str) -> NuScenesOccDataset:
         for each in config.get('pipeline', ())
         if not each['type'].startswith(RANDOM)
     ]
+    wanted = config.get('filter_cfg', {}).get('require', ())
+    config.filter_cfg = dict(
+        require=[part for part in wanted if part != 'occ']
+    )
     dataset = DATASETS.build(config)
     if not isinstance(dataset, NuScenesOccDataset):
         raise ConfigError(
             f'{split}_dataloader.dataset is a {type(dataset).__name__}, '
             'expected a NuScenesOccDataset'
         )
+    OptionalLoader.wrap(dataset.pipeline.transforms)
     return dataset
 
 
-def choose_frames(
-    dataset: NuScenesOccDataset, args: argparse.Namespace
-) -> dict[str, int]:
-    """Indices of the frames to draw, by the names of their files."""
+def choose_frames(dataset, args: argparse.Namespace) -> dict[str, int]:
+    """Choose the positions of the frames to draw, by their file names.
+
+    Raises:
+        ConfigError: If the arguments leave no frame.
+    """
     names = {}
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
@@ -143,28 +157,24 @@ def choose_frames(
     return dict(chosen)
 
 
-def read_truth(dataset: NuScenesOccDataset, index: int) -> FramePicture:
-    """What a data set knows about a frame."""
+def read_picture(dataset, index: int, show: bool = False):
+    """Read the ground truth of a frame as a ``FramePicture``."""
+    from mmocc.apis import load_images
+    from mmocc.datasets.transforms.load_history_images import AGE
+    from mmocc.visualization import FramePicture, info_overlays, show_frame
+
     sample = dataset[index]['data_samples']
     info = dataset.get_data_info(index)
-    cameras = [
-        name
-        for name in sample.metainfo.get('cam_names', ())
-        if AGE not in name
-    ]
-    return FramePicture.from_sample(
+    names = sample.metainfo.get('cam_names', ())
+    picture = FramePicture.from_sample(
         sample,
-        read_views(info, cameras),
+        load_images(info, [name for name in names if AGE not in name]),
         draw_pred=False,
         overlays=info_overlays(info, dataset.data_root),
     )
-
-
-def shown(read: Callable[[], FramePicture]) -> FramePicture:
-    """Read a frame and open a window of it."""
-    frame = read()
-    show_frame(frame)
-    return frame
+    if show:
+        show_frame(picture)
+    return picture
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -172,13 +182,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     with explained():
         cfg = load_config(args.config, args.cfg_options)
     with explained(cfg):
+        from mmocc.apis.frame_export import require_viewers
+        from mmocc.visualization import export_frames
+
+        require_viewers(args.rrd, args.show)
         dataset = build_dataset(cfg, args.split)
         frames = {
-            name: partial(read_truth, dataset, index)
+            name: partial(read_picture, dataset, index, args.show)
             for name, index in choose_frames(dataset, args).items()
         }
-        if args.show:
-            frames = {name: partial(shown, frames[name]) for name in frames}
         export = export_frames(
             frames, args.out, args.video, args.ply, args.rrd
         )

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from own_inputs import predict_own
 
 from mmocc.apis import VLAInferencer
 from mmocc.apis.camera_choice import for_cameras
@@ -30,11 +31,11 @@ def test_sparseoccvla_takes_four_cameras(
     """With its six-camera weights; names and order are one's own."""
     four = VLAInferencer(sparse_config, sparse_weights, cameras=FOUR)
     given = renamed(own_cameras(1))
-    got = four(*given, ego_state(1), return_datasample=True)
+    got = predict_own(four, *given, ego_state(1), return_datasample=True)
     assert torch.isfinite(got.pred_ego.trajs).all()
     assert got.cam_names[:4] == list(FOUR)
     turned = VLAInferencer(sparse_config, sparse_weights, cameras=FOUR[::-1])
-    same = turned(*given, ego_state(1), return_datasample=True)
+    same = predict_own(turned, *given, ego_state(1), return_datasample=True)
     torch.testing.assert_close(
         same.pred_ego.trajs, got.pred_ego.trajs, rtol=0, atol=1e-5
     )
@@ -49,12 +50,16 @@ def test_views_that_show_nothing_are_like_views_that_are_not_there(
     up[2, 3] = 1000.0  # a kilometre above the car, looking up
     for name in set(CAMERAS) - set(OLD):
         extrinsics[name] = up
-    six = sparse_inferencer(
-        images, intrinsics, extrinsics, return_datasample=True
+    six = predict_own(
+        sparse_inferencer,
+        images,
+        intrinsics,
+        extrinsics,
+        return_datasample=True,
     )
     four = VLAInferencer(sparse_config, sparse_weights, cameras=OLD)
-    got = four(
-        *({name: part[name] for name in OLD} for part in
+    got = predict_own(
+        four, *({name: part[name] for name in OLD} for part in
           (images, intrinsics, extrinsics)),
         return_datasample=True,
     )  # fmt: skip
@@ -67,7 +72,7 @@ def test_occvla_with_a_ray_code_takes_four_cameras(
     config, weights, own_cameras, ego_state
 ):
     four = VLAInferencer(config, weights, cameras=FOUR)
-    result = four(*renamed(own_cameras()), ego_state())
+    result = predict_own(four, *renamed(own_cameras()), ego_state())
     assert np.isfinite(result['trajectory']).all()
     assert result['meta_action']['speed']
 
@@ -93,7 +98,7 @@ def test_too_few_images_are_refused(
 ):
     four = VLAInferencer(sparse_config, sparse_weights, cameras=FOUR)
     with pytest.raises(SampleError, match=r'CAM_BACK.*LEFT.*FRONT'):
-        four(*own_cameras())
+        predict_own(four, *own_cameras())
 
 
 @pytest.mark.parametrize('model', ['inferencer', 'sparse_inferencer'])
@@ -106,7 +111,7 @@ def test_the_order_of_cameras_does_not_matter(model, own_cameras, request):
             given, (CAMERAS[::-1], sorted(CAMERAS), CAMERAS), strict=True
         )
     ]
-    assert inferencer(*mixed) == inferencer(*given)
+    assert predict_own(inferencer, *mixed) == predict_own(inferencer, *given)
 
 
 def test_images_of_different_sizes(config, weights, inferencer, own_cameras):
@@ -114,8 +119,10 @@ def test_images_of_different_sizes(config, weights, inferencer, own_cameras):
     images, intrinsics, extrinsics = own_cameras()
     images['CAM_BACK'] = np.repeat(np.repeat(images['CAM_BACK'], 2, 0), 2, 1)
     intrinsics['CAM_BACK'] = np.diag([2, 2, 1]) @ intrinsics['CAM_BACK']
-    sample = inferencer(images, intrinsics, extrinsics, return_datasample=True)
-    same = inferencer(*own_cameras(), return_datasample=True)
+    sample = predict_own(
+        inferencer, images, intrinsics, extrinsics, return_datasample=True
+    )
+    same = predict_own(inferencer, *own_cameras(), return_datasample=True)
     np.testing.assert_allclose(sample.cam2img, same.cam2img)
 
     unsized = copy.deepcopy(config)
@@ -123,4 +130,4 @@ def test_images_of_different_sizes(config, weights, inferencer, own_cameras):
         step.pop('size', None)
     model = VLAInferencer(unsized, weights)
     with pytest.raises(SampleError, match=r'views of different sizes.*`size`'):
-        model(images, intrinsics, extrinsics)
+        predict_own(model, images, intrinsics, extrinsics)

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from mmocc.apis.camera_files import (
-    CALIBRATION_EXAMPLE,
-    EGO_EXAMPLE,
     read_camera_frame,
     read_ego,
 )
@@ -16,6 +14,7 @@ from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
 from mmocc.apis.frames import camera_frame
 from mmocc.datasets import SampleError
 from mmocc.structures import CAMERAS
+from mmocc.utils.frame_arguments import CALIBRATION_EXAMPLE, EGO_EXAMPLE
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_two_moments_in_a_folder(files):
     ('content', 'message'),
     [
         (None, 'No such file'),
-        ('{"CAM_FRONT": ', 'no JSON'),
+        ('{"CAM_FRONT": ', 'cut off'),
         ('[1, 2]', 'a list'),
         ('{"CAM_FRONT": 3}', "'CAM_FRONT' holds 3"),
         ('{"CAM_FRONT": {"K": 1}}', "'CAM_FRONT' holds .'K'"),
@@ -109,7 +108,7 @@ def test_broken_calibration(files, tmp_path, content, message):
     path = tmp_path / 'broken.json'
     if content is not None:
         path.write_text(content)
-    with pytest.raises(SampleError, match=message) as error:
+    with pytest.raises(ValueError, match=message) as error:
         read_camera_frame(files[0], path, None, CAMERAS)
     assert str(path) in str(error.value)
     assert '\n' not in str(error.value)

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from mmocc.apis import Conversation, VLAInferencer, frame_at
+from mmocc.apis import Conversation, VLAInferencer, frame_with_past
 from mmocc.datasets import SampleError
 from mmocc.utils.config import ConfigError
 
@@ -33,7 +33,7 @@ def inferencer_of(request):
 
 def test_answers_are_those_of_predict(inferencer_of, infos, root, monkeypatch):
     """Whatever was asked before, and the images are looked at once."""
-    frame = frame_at(infos, 1, inferencer_of.num_history, root)
+    frame = frame_with_past(infos, infos[1], inferencer_of.num_history, root)
     [expected] = inferencer_of.predict([frame], QUESTIONS)
     talk = Conversation(inferencer_of, frame)
     torch.testing.assert_close(
@@ -43,7 +43,7 @@ def test_answers_are_those_of_predict(inferencer_of, infos, root, monkeypatch):
     def look_again(*args):
         raise AssertionError('the images are encoded again')
 
-    monkeypatch.setattr(inferencer_of.model, 'see', look_again)
+    monkeypatch.setattr(inferencer_of.model, 'encode_scene', look_again)
     answers = [talk.ask(question) for question in QUESTIONS]
     assert answers == expected.pred_text.answers[1:]
     # Or else the comparison would show nothing.
@@ -51,7 +51,7 @@ def test_answers_are_those_of_predict(inferencer_of, infos, root, monkeypatch):
 
 
 def test_empty_question(inferencer, infos, root):
-    talk = Conversation(inferencer, frame_at(infos, 0, 0, root))
+    talk = Conversation(inferencer, frame_with_past(infos, infos[0], 0, root))
     with pytest.raises(SampleError, match=r'no words.*ask anew'):
         talk.ask('  ')
 
@@ -66,4 +66,4 @@ def test_a_model_without_language_is_refused(
     ]
     inferencer = VLAInferencer(mute, sparse_weights)
     with pytest.raises(ConfigError, match='no language model to talk to'):
-        Conversation(inferencer, frame_at(infos, 0, 1, root))
+        Conversation(inferencer, frame_with_past(infos, infos[0], 1, root))

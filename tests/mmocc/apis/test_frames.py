@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mmocc.apis import camera_frame, info_frame, read_views
+from mmocc.apis import camera_frame, info_frame, load_images
 from mmocc.datasets import SampleError
 from mmocc.structures import CAMERAS
 
@@ -81,7 +81,7 @@ def test_views_are_rgb_at_their_own_size(own_cameras, infos, root):
     images = own_cameras()[0]
     order = ('CAM_BACK', 'CAM_FRONT')
     for frame in (camera_frame(*own_cameras()), info_frame(infos[0], root)):
-        for name, view in zip(order, read_views(frame, order), strict=True):
+        for name, view in zip(order, load_images(frame, order), strict=True):
             assert np.array_equal(view[..., ::-1], images[name])
 
 

@@ -7,12 +7,12 @@ import torch
 
 from mmocc.apis import (
     SceneStream,
-    frame_at,
+    frame_with_past,
     info_frame,
-    scene_infos,
 )
 from mmocc.apis.given_images import GivenImages, ViewMemory
 from mmocc.datasets import SampleError
+from mmocc.infos import find_scene
 
 
 def assert_same(first, second):
@@ -30,16 +30,14 @@ def assert_same(first, second):
 
 @pytest.fixture(scope='module')
 def frames(infos, root):
-    return [
-        info_frame(info, root) for info in scene_infos(infos, 'scene-0002')
-    ]
+    return [info_frame(info, root) for info in find_scene(infos, 'scene-0002')]
 
 
 @pytest.fixture(scope='module')
 def apart(sparse_inferencer, infos, root):
     """Predictions on each frame with its past brought along."""
     return sparse_inferencer.predict(
-        [frame_at(infos, i, 1, root) for i in range(len(infos))], 'Is it?'
+        [frame_with_past(infos, info, 1, root) for info in infos], 'Is it?'
     )
 
 
@@ -77,7 +75,9 @@ def test_a_missing_frame_is_a_gap(sparse_inferencer, frames, infos, root):
     stream.step(frames[0], [])
     got = stream.step(frames[2], [])
     left = [infos[0], infos[2]]
-    [expected] = sparse_inferencer.predict([frame_at(left, 1, 1, root)], [])
+    [expected] = sparse_inferencer.predict(
+        [frame_with_past(left, left[1], 1, root)], []
+    )
     assert_same(got, expected)
 
 
@@ -107,7 +107,7 @@ def test_the_stream_goes_on_behind_a_broken_frame(
 def test_frames_out_of_order_are_refused(sparse_inferencer, frames):
     stream = SceneStream(sparse_inferencer)
     stream.step(frames[1], [])
-    with pytest.raises(SampleError, match=r'frame 0 of .* behind frame 1'):
+    with pytest.raises(SampleError, match=r'frame 0 of .* after frame 1'):
         stream.step(frames[0], [])
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from own_inputs import predict_own
 
 from mmocc.apis import (
     VLAInferencer,
     camera_frame,
+    frame_with_past,
     info_frame,
-    past_infos,
     with_history,
 )
 from mmocc.datasets import SampleError
@@ -40,15 +41,6 @@ def inferencer(sparse_inferencer):
     return sparse_inferencer
 
 
-def frame_of(infos, index, root, count=1):
-    """A frame of an info file with its past."""
-    past = [
-        each and info_frame(each, root)
-        for each in past_infos(infos, infos[index], count)
-    ]
-    return with_history(info_frame(infos[index], root), past)
-
-
 def assert_same(first, second, atol=1e-5):
     for key in ('semantics', 'future_semantics'):
         different = first.pred_occ.get(key) != second.pred_occ.get(key)
@@ -65,7 +57,7 @@ def assert_same(first, second, atol=1e-5):
 
 @pytest.fixture(scope='module')
 def from_infos(inferencer, infos, root):
-    frames = [frame_of(infos, i, root) for i in range(len(infos))]
+    frames = [frame_with_past(infos, info, 1, root) for info in infos]
     return inferencer.predict(frames)
 
 
@@ -100,7 +92,8 @@ def test_own_cameras_with_their_past_give_what_the_info_file_gives(
     past = camera_frame(
         *own_cameras(1), ego2global=np.array(before['ego2global'])
     )
-    got = inferencer(
+    got = predict_own(
+        inferencer,
         *own_cameras(2),
         ego_state(2),
         [MetaAction(**action) for action in now['his_meta_actions']],
@@ -126,13 +119,13 @@ def test_without_a_past_the_frame_stands_in_for_it(
     changed = alone.pred_ego.trajs - from_infos[1].pred_ego.trajs
     assert changed.abs().max() > 1e-3
     # More of the past than the model reads changes nothing.
-    longer = frame_of(infos, 2, root, count=2)
+    longer = frame_with_past(infos, infos[2], 2, root)
     assert_same(inferencer.predict([longer])[0], from_infos[2])
 
 
 def test_result_is_plain_and_says_what_the_sample_says(inferencer, from_infos):
     sample = from_infos[1]
-    [result] = inferencer.postprocess([sample])
+    [result] = inferencer.postprocess([sample])['predictions']
     assert json.loads(json.dumps(result)) == result
     candidates = result['candidates']
     assert len(candidates) == ANCHORS
@@ -162,10 +155,10 @@ def test_earlier_stages_predict_what_they_have(
             step for step in config.test_pipeline if 'QA' not in step['type']
         ]
     inferencer = VLAInferencer(smaller, weights)
-    frame = frame_of(infos, 1, root)
+    frame = frame_with_past(infos, infos[1], 1, root)
     frame.pop('ego')
     [sample] = inferencer.predict([frame], questions='Is there a car?')
-    [result] = inferencer.postprocess([sample])
+    [result] = inferencer.postprocess([sample])['predictions']
     assert result['occupancy']['shape'] == [200, 200, 16]
     for key in ('trajectory', 'candidates', 'forecast'):
         assert result[key] is None
@@ -184,16 +177,6 @@ def test_real_photographs(inferencer, real_data):
 
 
 class TestHistory:
-    def test_past_infos_stay_in_their_scene(self, infos):
-        other = dict(infos[0], scene_token='other', token='other')
-        past = past_infos([other, *infos], infos[2], 3)
-        assert [each and each['token'] for each in past] == [
-            infos[1]['token'],
-            infos[0]['token'],
-            None,
-        ]
-        assert past_infos(infos, {'token': 'plain'}, 2) == [None, None]
-
     def test_a_past_without_poses_is_refused(self, own_cameras):
         frame = camera_frame(*own_cameras(), token='mine')
         with pytest.raises(SampleError, match=r'mine.*no ego2global'):
@@ -207,7 +190,7 @@ class TestHistory:
     def test_a_missing_past_image_is_named(
         self, inferencer, infos, root, own_cameras
     ):
-        frame = frame_of(infos, 1, root)
+        frame = frame_with_past(infos, infos[1], 1, root)
         [past] = frame['history']
         view = dict(past['images']['CAM_BACK'], img_path='gone.jpg')
         past['images'] = {**past['images'], 'CAM_BACK': view}
@@ -215,7 +198,7 @@ class TestHistory:
             inferencer.predict([frame])
 
     def test_past_images_matter(self, inferencer, infos, root, from_infos):
-        frame = frame_of(infos, 1, root)
+        frame = frame_with_past(infos, infos[1], 1, root)
         [past] = frame['history']
         path = past['images']['CAM_FRONT']['img_path']
         dark = dict(

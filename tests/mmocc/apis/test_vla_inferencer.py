@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from own_inputs import predict_own
 
 from mmocc.apis import VLAInferencer, camera_frame, info_frame
 from mmocc.datasets import SampleError
@@ -78,7 +79,8 @@ def test_arrays_give_what_evaluation_gives(
     evaluated, inferencer, own_cameras, ego_state, infos
 ):
     for index in (0, 2):
-        got = inferencer(
+        got = predict_own(
+            inferencer,
             *own_cameras(index),
             ego_state(index),
             [MetaAction(**a) for a in infos[index]['his_meta_actions']],
@@ -110,7 +112,7 @@ def test_real_photographs(inferencer, real_data):
     expected = dataset[0]
     info = load_info_file(dataset.ann_file)['data_list'][0]
     frame = info_frame(info, folder)
-    batch = inferencer.preprocess([frame])
+    [batch] = inferencer.preprocess([frame])
     assert torch.equal(batch['inputs']['img'][0], expected['inputs']['img'])
     for key in ('cam2img', 'cam2ego', 'lidar2ego'):
         np.testing.assert_array_equal(
@@ -126,7 +128,7 @@ def test_real_photographs(inferencer, real_data):
         photo = cv2.imread(view['img_path'])
         for values, value in zip(cameras, (photo, *matrices), strict=True):
             values[name] = value
-    from_arrays = inferencer(*cameras, return_datasample=True)
+    from_arrays = predict_own(inferencer, *cameras, return_datasample=True)
     # Random weights leave many voxels with two classes that are nearly even.
     assert_same(from_files, from_arrays, tolerance=2e-3, ties=0.15)
 
@@ -146,7 +148,7 @@ def test_ground_truth_is_not_read(from_infos, inferencer, infos, root):
 
 def test_result_is_plain_and_says_what_the_sample_says(inferencer, from_infos):
     sample = from_infos[0]
-    [result] = inferencer.postprocess([sample])
+    [result] = inferencer.postprocess([sample])['predictions']
     assert json.loads(json.dumps(result)) == result
     np.testing.assert_allclose(
         result['trajectory'], sample.pred_ego.trajs[0], atol=1e-5
@@ -171,9 +173,11 @@ def test_velocity_and_past_actions_are_what_the_model_gets(
     inferencer, own_cameras
 ):
     cameras = own_cameras()
-    unknown = inferencer(*cameras)
-    still = inferencer(*cameras, {'velocity': 0.0})
-    fast = inferencer(*cameras, {'velocity': 10.0}, ['Accelerate; Turn Left'])
+    unknown = predict_own(inferencer, *cameras)
+    still = predict_own(inferencer, *cameras, {'velocity': 0.0})
+    fast = predict_own(
+        inferencer, *cameras, {'velocity': 10.0}, ['Accelerate; Turn Left']
+    )
     assert unknown['trajectory'] == still['trajectory']
     # The planner of this config adds to driving on.
     assert fast['trajectory'][-1][0] - still['trajectory'][-1][0] > 25
@@ -196,9 +200,9 @@ def test_missing_parts_give_no_prediction(config, weights, own_cameras):
     small = copy.deepcopy(config)
     small.model = dict(config.model, planner=None, occ_head=None)
     inferencer = VLAInferencer(small, weights)
-    sample = inferencer(*own_cameras(), return_datasample=True)
+    sample = predict_own(inferencer, *own_cameras(), return_datasample=True)
     assert 'pred_ego' not in sample and 'pred_occ' not in sample
-    [result] = inferencer.postprocess([sample])
+    [result] = inferencer.postprocess([sample])['predictions']
     assert result['trajectory'] is None and result['occupancy'] is None
     assert result['meta_action']['speed']
 
@@ -216,6 +220,78 @@ def test_unequal_batch_equals_single_frames(inferencer, infos, root):
     together = inferencer.predict(frames, batch_size=2)
     for frame, sample in zip(frames, together, strict=True):
         assert_same(inferencer.predict([frame])[0], sample, ties=1e-4)
+
+
+class TestBaseInferencer:
+    """The workflow of mmengine's inferencers, as in mmdet3d."""
+
+    def test_files_and_pages(self, inferencer, infos, root, tmp_path, capsys):
+        frames = [info_frame(info, root) for info in infos[:2]]
+        results = inferencer(
+            frames,
+            batch_size=2,
+            out_dir=tmp_path,
+            return_vis=True,
+            print_result=True,
+        )
+        tokens = [frame['token'] for frame in frames]
+        for folder, suffix in (('preds', '.json'), ('vis', '.png')):
+            names = {path.name for path in (tmp_path / folder).iterdir()}
+            assert names == {f'{token}{suffix}' for token in tokens}
+        for token, result, page in zip(tokens, *results.values(), strict=True):
+            path = tmp_path / 'preds' / f'{token}.json'
+            assert json.loads(path.read_text()) == result
+            drawn = cv2.imread(str(tmp_path / 'vis' / f'{token}.png'))
+            np.testing.assert_array_equal(drawn[..., ::-1], page)
+        assert f'"token": "{tokens[1]}"' in capsys.readouterr().out
+
+    def test_files_only_on_request(self, inferencer, infos, root, tmp_path):
+        results = inferencer(
+            info_frame(infos[0], root),
+            out_dir=tmp_path,
+            no_save_vis=True,
+            no_save_pred=True,
+        )
+        assert results['visualization'] == []
+        assert list(tmp_path.iterdir()) == []
+
+    def test_drawing_labels_leaves_the_prediction(
+        self, inferencer, infos, root
+    ):
+        frame = info_frame(infos[0], root)
+        [sample] = inferencer.predict([frame])
+        picture = inferencer.make_picture(frame, sample)
+        assert picture.gt_occ is not None and 'gt_occ' not in sample
+        picture = inferencer.make_picture(frame, sample, draw_gt=False)
+        assert picture.gt_occ is None and picture.pred_occ is not None
+
+    def test_an_info_file_is_a_source(self, inferencer, root, from_infos):
+        results = inferencer(root / 'nuscenes_infos_occ_val.pkl')
+        expected = inferencer.postprocess(from_infos)['predictions']
+        for got, frame in zip(results['predictions'], expected, strict=True):
+            assert got['token'] == frame['token']
+            assert got['trajectory'] == frame['trajectory']
+
+    def test_unknown_keywords_and_inputs_are_refused(
+        self, inferencer, own_cameras
+    ):
+        images, intrinsics, extrinsics = own_cameras()
+        given = dict(
+            images=images, intrinsics=intrinsics, extrinsics=extrinsics
+        )
+        with pytest.raises(ValueError, match='pred_score_thr'):
+            inferencer(given, pred_score_thr=0.3)
+        with pytest.raises(SampleError, match=r"the keys \['speed'\]"):
+            inferencer(dict(given, speed=3))
+
+    def test_models_are_found_by_name(self, weights):
+        names = VLAInferencer.list_models()
+        assert 'occvla_tiny_stage3-planner_synthetic' in names
+        assert VLAInferencer.list_models(patterns='nothing') == []
+        with pytest.raises(ConfigError, match='neither a file nor one of'):
+            VLAInferencer('occvla_huge')
+        with pytest.raises(CheckpointError, match='OccVLA'):
+            VLAInferencer('occvla_tiny_stage3-planner_synthetic', weights)
 
 
 class TestRefuses:
@@ -236,7 +312,9 @@ class TestRefuses:
     @pytest.mark.parametrize('question', ['', '  \n'])
     def test_empty_questions(self, inferencer, own_cameras, question):
         with pytest.raises(SampleError, match='leave the empty question out'):
-            inferencer(*own_cameras(), questions=['Is it?', question])
+            predict_own(
+                inferencer, *own_cameras(), questions=['Is it?', question]
+            )
 
     def test_missing_weights(self, config, tmp_path):
         with pytest.raises(FileNotFoundError, match=r'nothing\.pth'):

@@ -38,7 +38,7 @@ def one_box(*box):
 
 
 def test_boxes_turn_from_lidar_to_ego():
-    agents = info_agents(make_info(), {0: CAR})
+    agents = info_agents(make_info(bbox_label_3d=CAR))
     # 9 m ahead of the LiDAR, 3 m to the right; facing forward.
     assert agents.boxes[0] == pytest.approx([10, -3, 1, 4, 2, 1.5, 0])
     assert agents.labels.tolist() == [CAR]
@@ -60,7 +60,7 @@ def test_turned_box_has_its_front_to_the_left():
 
 def test_invalid_boxes_and_unknown_classes():
     assert len(info_agents(make_info(bbox_3d_isvalid=False)).boxes) == 0
-    assert info_agents(make_info(), {5: CAR}).labels.tolist() == [-1]
+    assert info_agents(make_info(bbox_label_3d=-1)).labels.tolist() == [-1]
     assert len(info_agents({}).boxes) == 0
 
 

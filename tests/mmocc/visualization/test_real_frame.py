@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmocc.infos import load_info_file
-from mmocc.structures import CAMERAS, OCC3D_CLASSES
+from mmocc.structures import CAMERAS
 from mmocc.visualization import info_agents
 from mmocc.visualization.projection import project
 
@@ -15,13 +15,7 @@ SIZE = (1600, 900)
 @pytest.fixture(scope='module')
 def info(real_data):
     (path,) = real_data.glob('frame/*.pkl')
-    content = load_info_file(path)
-    info = content['data_list'][0]
-    info['ids'] = {
-        label: OCC3D_CLASSES.index(name)
-        for name, label in content['metainfo']['categories'].items()
-    }
-    return info
+    return load_info_file(path)['data_list'][0]
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +56,7 @@ def overlap(first, second):
 
 
 def test_boxes_in_the_ego_frame_hold_their_lidar_points(info, points):
-    agents = info_agents(info, info['ids'])
+    agents = info_agents(info)
     valid = [each for each in info['instances'] if each['bbox_3d_isvalid']]
     counts = np.array([inside(points, box).sum() for box in agents.boxes])
     expected = np.array([each['num_lidar_pts'] for each in valid])
@@ -75,7 +69,7 @@ def test_boxes_in_the_ego_frame_hold_their_lidar_points(info, points):
 @pytest.mark.parametrize('camera', CAMERAS)
 def test_projected_boxes_are_those_of_mmdet3d(info, camera):
     """``cam_instances`` holds the rectangles that mmdet3d's converter made."""
-    agents = info_agents(info, info['ids'])
+    agents = info_agents(info)
     lens, pose = calibration(info, camera)
     overlaps = []
     for instance in info['cam_instances'][camera]:
@@ -99,7 +93,7 @@ def test_projected_boxes_are_those_of_mmdet3d(info, camera):
 
 @pytest.mark.parametrize('camera', CAMERAS)
 def test_points_of_a_box_land_in_its_outline(info, points, camera):
-    agents = info_agents(info, info['ids'])
+    agents = info_agents(info)
     lens, pose = calibration(info, camera)
     landed = total = 0
     for box, corners in zip(agents.boxes, agents.corners, strict=True):
