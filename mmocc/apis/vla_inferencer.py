@@ -1,14 +1,14 @@
 """``VLAInferencer``: predict frames of one's own cameras or an info file."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dataset import Compose
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.infer import BaseInferencer
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
@@ -445,6 +445,12 @@ class VLAInferencer(BaseInferencer):
         self.cameras = expected_cameras(transforms)
         self.num_history = expected_history(cfg, transforms)
         return Compose(transforms)
+
+    def _init_collate(self, cfg: Config) -> Callable:
+        """Return the config's function that makes batches of samples."""
+        if 'collate_fn' in cfg.get('test_dataloader', {}):
+            return super()._init_collate(cfg)
+        return pseudo_collate
 
     def _init_visualizer(self, cfg: Config) -> Visualizer:
         """Build the config's ``OccLocalVisualizer``, or a default one."""
