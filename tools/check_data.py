@@ -31,7 +31,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='data root of nuScenes',
     )
     parser.add_argument(
-        *('--data-root', '--root'),
+        '--data-root',
+        '--root',
         metavar='DIR',
         help='the same as an option',
     )

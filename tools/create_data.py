@@ -15,8 +15,7 @@ from pathlib import Path
 
 from dataset_converters.data_parts import PROJECTS, SPLITS
 
-# The converters are imported inside of functions: they load mmdet3d, which
-# --help can do without.
+# Converters are imported late: they load mmdet3d, which --help does not need.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -35,7 +34,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         command = datasets.add_parser(name, help=help_text)
         command.set_defaults(run=run)
         command.add_argument(
-            *('--data-root', '--root'),
+            '--data-root',
+            '--root',
             type=Path,
             metavar='DIR',
             required=name != 'convert',
@@ -52,9 +52,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_nuscenes_options(datasets.choices['nuscenes'])
     convert = datasets.choices['convert']
     convert.add_argument('infos', type=Path, help='.pkl file of the project')
-    convert.add_argument(
-        '--source', required=True, choices=PROJECTS, help='the project'
-    )
+    convert.add_argument('--source', required=True, choices=PROJECTS)
     datasets.choices['own-cameras'].add_argument(
         'drives', type=Path, nargs='+', help='JSON files of recordings'
     )
@@ -65,12 +63,19 @@ def _add_nuscenes_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--version', required=True, choices=list(SPLITS), help='table folder'
     )
-    for name, help_text in (
-        ('--occ3d', 'check that each frame has its Occ3D label under gts/'),
-        ('--qa', 'join the questions of NuScenes-QA'),
-        ('--can-bus', 'ego status from the CAN bus expansion, not from poses'),
-    ):
-        parser.add_argument(name, action='store_true', help=help_text)
+    parser.add_argument(
+        '--occ3d',
+        action='store_true',
+        help='check that each frame has its Occ3D label under gts/',
+    )
+    parser.add_argument(
+        '--qa', action='store_true', help='join the questions of NuScenes-QA'
+    )
+    parser.add_argument(
+        '--can-bus',
+        action='store_true',
+        help='ego status from the CAN bus expansion, not from poses alone',
+    )
     parser.add_argument(
         '--omnidrive',
         type=Path,

@@ -16,16 +16,24 @@ from mmocc.infos.scenes import (
     find_scene,
     group_scenes,
 )
-from mmocc.infos.schema import class_names
+from mmocc.infos.schema import (
+    DETECTION_CLASSES,
+    IGNORED_LABEL,
+    build_metainfo,
+    class_names,
+)
 from mmocc.infos.writing import write_info_file
 
 __all__ = [
+    'DETECTION_CLASSES',
+    'IGNORED_LABEL',
     'Boxes',
     'InfoFileError',
     'InfoFrame',
     'InfoScene',
     'MapError',
     'MapTables',
+    'build_metainfo',
     'class_names',
     'find_neighbours',
     'find_scene',

@@ -6,22 +6,12 @@ import numpy as np
 
 from mmocc.infos.errors import InfoFileError
 from mmocc.infos.rigid import rigid_transform
-from mmocc.infos.schema import INFO_VERSION
-
-_CLASSES = (
-    'car',
-    'truck',
-    'trailer',
-    'bus',
-    'construction_vehicle',
-    'bicycle',
-    'motorcycle',
-    'pedestrian',
-    'traffic_cone',
-    'barrier',
+from mmocc.infos.schema import (
+    DETECTION_CLASSES,
+    IGNORED_LABEL,
+    MICROSECONDS,
+    build_metainfo,
 )
-_IGNORED = -1
-_MICROSECONDS = 1e6
 
 
 def _transform(source: dict, name: str) -> list:
@@ -47,7 +37,7 @@ def _camera(source: dict) -> dict:
         img_path=Path(source['data_path']).name,
         cam2img=np.asarray(source['cam_intrinsic']).tolist(),
         sample_data_token=source['sample_data_token'],
-        timestamp=source['timestamp'] / _MICROSECONDS,
+        timestamp=source['timestamp'] / MICROSECONDS,
         cam2ego=_transform(source, 'sensor2ego'),
         ego2global=_transform(source, 'ego2global'),
         lidar2cam=_lidar2sensor(source),
@@ -56,7 +46,7 @@ def _camera(source: dict) -> dict:
 
 def _sweep(source: dict) -> dict:
     return dict(
-        timestamp=source['timestamp'] / _MICROSECONDS,
+        timestamp=source['timestamp'] / MICROSECONDS,
         ego2global=_transform(source, 'ego2global'),
         lidar_points=dict(
             lidar_path=source['data_path'],
@@ -70,7 +60,11 @@ def _sweep(source: dict) -> dict:
 def _instances(source: dict) -> list[dict]:
     instances = []
     for k, name in enumerate(source.get('gt_names', ())):
-        label = _CLASSES.index(name) if name in _CLASSES else _IGNORED
+        label = (
+            DETECTION_CLASSES.index(name)
+            if name in DETECTION_CLASSES
+            else IGNORED_LABEL
+        )
         instances.append(
             dict(
                 bbox_3d=np.asarray(source['gt_boxes'][k]).tolist(),
@@ -114,7 +108,7 @@ def upgrade_infos(content: dict, path: str) -> dict:
             info = dict(
                 sample_idx=index,
                 token=source['token'],
-                timestamp=source['timestamp'] / _MICROSECONDS,
+                timestamp=source['timestamp'] / MICROSECONDS,
                 ego2global=_transform(source, 'ego2global'),
                 images={
                     name: _camera(camera)
@@ -145,16 +139,7 @@ def upgrade_infos(content: dict, path: str) -> dict:
         ignored |= {
             str(name)
             for name in source.get('gt_names', ())
-            if name not in _CLASSES
+            if name not in DETECTION_CLASSES
         }
-    categories = {name: i for i, name in enumerate(_CLASSES)}
-    categories.update(dict.fromkeys(sorted(ignored), _IGNORED))
-    return dict(
-        metainfo=dict(
-            categories=categories,
-            dataset='nuscenes',
-            version=content.get('metadata', {}).get('version', ''),
-            info_version=INFO_VERSION,
-        ),
-        data_list=data_list,
-    )
+    version = content.get('metadata', {}).get('version', '')
+    return dict(metainfo=build_metainfo(version, ignored), data_list=data_list)

@@ -6,7 +6,7 @@ text below; this is the only description of the file.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,6 +15,21 @@ import numpy as np
 from mmocc.infos.errors import InfoFileError
 
 INFO_VERSION = '1.1'
+# mmdet3d's classes of nuScenes; labels are indices in them.
+DETECTION_CLASSES = (
+    'car',
+    'truck',
+    'trailer',
+    'bus',
+    'construction_vehicle',
+    'bicycle',
+    'motorcycle',
+    'pedestrian',
+    'traffic_cone',
+    'barrier',
+)
+IGNORED_LABEL = -1  # of boxes outside of these classes
+MICROSECONDS = 1e6  # nuScenes' unit of time, per second
 
 # One entry: `key : type (shape) | unit | frame | writer`, then its meaning.
 # A `*` stands for any name or index, `?` behind a type for "or None".
@@ -234,6 +249,27 @@ def info_keys() -> dict[str, InfoKey]:
             meaning = f'{key.meaning} {line.strip()}'.strip()
             key = keys[key.path] = key._replace(meaning=meaning)
     return keys
+
+
+def build_metainfo(
+    version: str, ignored: Iterable[str] = (), dataset: str = 'nuscenes'
+) -> dict:
+    """Build the ``metainfo`` of an info file.
+
+    Args:
+        version (str): Version of the data set, such as ``v1.0-mini``.
+        ignored (Iterable[str]): Categories outside of the detection classes.
+            Defaults to none.
+        dataset (str): Name of the data set. Defaults to ``nuscenes``.
+    """
+    categories = {name: label for label, name in enumerate(DETECTION_CLASSES)}
+    categories.update(dict.fromkeys(sorted(ignored), IGNORED_LABEL))
+    return dict(
+        categories=categories,
+        dataset=dataset,
+        version=version,
+        info_version=INFO_VERSION,
+    )
 
 
 def class_names(metainfo: Mapping) -> dict[int, str]:

@@ -23,7 +23,7 @@ from dataset_converters.nuscenes_converter import (
 )
 from dataset_converters.nuscenes_tables import TableError
 from mmocc.datasets.transforms import LoadDrivingQA
-from mmocc.infos import load_info_file
+from mmocc.infos import DETECTION_CLASSES, load_info_file
 
 TRAIN, VAL = 'scene-0061', 'scene-0103'
 SECOND = 'scene-0553'
@@ -93,9 +93,9 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(
     scenes = []
     original = nuscenes_converter.convert_scene
 
-    def spy(inputs, *rest):
+    def spy(inputs):
         scenes.append(inputs.scene.name)
-        return original(inputs, *rest)
+        return original(inputs)
 
     monkeypatch.setattr(nuscenes_converter, 'convert_scene', spy)
     train, val = convert(root, out)
@@ -278,5 +278,5 @@ def test_help_loads_no_mmdet3d(tool):
 
 def test_class_lists_are_those_of_mmdet3d():
     """They are literals here, because mmdet3d takes long to import."""
-    assert object_boxes.CLASSES == convert_utils.nus_categories
+    assert DETECTION_CLASSES == convert_utils.nus_categories
     assert object_boxes.ATTRIBUTES == convert_utils.nus_attributes

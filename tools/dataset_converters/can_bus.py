@@ -5,11 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_converters.nuscenes_tables import (
-    MICROSECONDS,
-    TableError,
-    read_download,
-)
+from dataset_converters.nuscenes_tables import TableError, read_download
+from mmocc.infos.schema import MICROSECONDS
 
 # Older messages, seconds, are not used. Ours: poses come at 50 Hz and
 # steering angles at 100 Hz.

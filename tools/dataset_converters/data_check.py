@@ -1,8 +1,9 @@
 """Check a data root: tables, files, geometry, labels and texts."""
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -137,14 +138,6 @@ class CheckReport:
         )
 
 
-@dataclass(frozen=True)
-class _CheckTask:
-    scene: NuScenesScene
-    split: str
-    options: CheckOptions
-    parts: frozenset[str]
-
-
 def check_data(options: CheckOptions) -> CheckReport:
     """Check the tables, files, geometry, labels and texts of a data root."""
     report = CheckReport(options)
@@ -156,11 +149,14 @@ def check_data(options: CheckOptions) -> CheckReport:
         return report
     parts = _find_parts(options, findings)
     scenes = _scenes_by_split(tables, options.version, findings)
-    tasks = _tasks(tables, scenes, options, parts, findings)
     tokens: dict[str, set[str]] = {split: set() for split in scenes}
     report.scenes = {split: len(rows) for split, rows in scenes.items()}
     for split, seen, found in tqdm(
-        in_order(_check_scene, tasks, options.workers),
+        in_order(
+            partial(_check_scene, options=options, parts=parts),
+            _read_scenes(tables, scenes, findings),
+            options.workers,
+        ),
         total=sum(report.scenes.values()),
         desc='checking',
         unit='scene',
@@ -202,9 +198,9 @@ def _find_parts(
                 findings.add(level, part, root, 'no folder given')
         elif folder.is_dir():
             there.add(part)
-        elif part == 'omnidrive':
-            findings.add(ERROR, part, folder, 'there is no such folder')
         else:
+            # A folder that was given must exist.
+            level = ERROR if part == 'omnidrive' else level
             findings.add(level, part, folder, 'there is no such folder')
     return frozenset(there)
 
@@ -228,27 +224,28 @@ def _scenes_by_split(
     return scenes
 
 
-def _tasks(
+def _read_scenes(
     tables: NuScenesTables,
     scenes: dict[str, list[dict]],
+    findings: DataFindings,
+) -> Iterator[tuple[str, NuScenesScene]]:
+    """Yield split and scene; a scene that cannot be read is a finding."""
+    for split, rows in scenes.items():
+        for row in rows:
+            try:
+                yield split, tables.read_scene(row)
+            except (TableError, ValueError, TypeError) as error:
+                findings.add(ERROR, 'tables', row['name'], str(error))
+
+
+def _check_scene(
+    task: tuple[str, NuScenesScene],
     options: CheckOptions,
     parts: frozenset[str],
-    findings: DataFindings,
-) -> Iterable[_CheckTask]:
-    for split, rows in scenes.items():
-        for scene in rows:
-            try:
-                rows_of_scene = tables.read_scene(scene)
-            except (TableError, ValueError, TypeError) as error:
-                findings.add(ERROR, 'tables', scene['name'], str(error))
-                continue
-            yield _CheckTask(rows_of_scene, split, options, parts)
-
-
-def _check_scene(task: _CheckTask) -> tuple[str, set[str], DataFindings]:
+) -> tuple[str, set[str], DataFindings]:
     """Return split, sample tokens and findings of one scene."""
     findings = DataFindings()
-    scene, root = task.scene, task.options.root
+    (split, scene), root = task, options.root
     tokens = {frame.token for frame in scene.frames}
     check_geometry(scene, findings)
     images = [
@@ -266,18 +263,18 @@ def _check_scene(task: _CheckTask) -> tuple[str, set[str], DataFindings]:
             f'{images[0]}',
         )
     else:
-        spots = _spots(len(scene.frames), task.options)
+        spots = _spots(len(scene.frames), options)
         for k, frame in enumerate(scene.frames):
             _check_sensors(frame, root, k in spots, findings)
-    if 'sweeps' in task.parts:
+    if 'sweeps' in parts:
         _check_sweeps(scene, root, findings)
-    if 'can-bus' in task.parts:
+    if 'can-bus' in parts:
         _check_can_bus(scene.name, root, findings)
-    if 'occ3d' in task.parts:
-        _check_labels(scene, task.options, findings)
-    if 'omnidrive' in task.parts:
-        _check_text(task, findings)
-    return task.split, tokens, findings
+    if 'occ3d' in parts:
+        _check_labels(scene, options, findings)
+    if 'omnidrive' in parts:
+        _check_text(scene, split, options, findings)
+    return split, tokens, findings
 
 
 def _spots(frames: int, options: CheckOptions) -> set[int]:
@@ -318,18 +315,24 @@ def _check_sweeps(
         findings.add_file('sweeps', root / name, problem, NOTE)
 
 
+def _problem_of(read: Callable, *args: object) -> str | None:
+    """Return the message of the error of a reader, None without one."""
+    try:
+        read(*args)
+    except (TableError, MapError) as error:
+        return str(error)
+    return None
+
+
 def _check_can_bus(name: str, root: Path, findings: DataFindings) -> None:
     path, _ = can_bus_files(root, name)
-    problem = None if path.is_file() else MISSING
-    if problem is None:
-        try:
-            load_can_bus(root, name)
-        except TableError as error:
-            problem = str(error)
+    if path.is_file():
+        problem = _problem_of(load_can_bus, root, name)
+        findings.add_file('can-bus', path, problem)
     elif name in NO_CAN_BUS:
         findings.add(NOTE, 'can-bus', path, 'nuScenes has none of this scene')
-        return
-    findings.add_file('can-bus', path, problem)
+    else:
+        findings.add_file('can-bus', path, MISSING)
 
 
 def _check_labels(
@@ -342,29 +345,35 @@ def _check_labels(
         findings.add_file('occ3d', path, problem)
 
 
-def _check_text(task: _CheckTask, findings: DataFindings) -> None:
+def _check_text(
+    scene: NuScenesScene,
+    split: str,
+    options: CheckOptions,
+    findings: DataFindings,
+) -> None:
     """Check OmniDrive's files: any may be missing, none may be damaged."""
-    splits = text_splits(task.options.version, task.split)
-    for frame in task.scene.frames:
+    splits = text_splits(options.version, split)
+    for frame in scene.frames:
         there = [
             (kind, path)
-            for split in splits
+            for name in splits
             for kind, path in omnidrive_files(
-                task.options.omnidrive, split, frame.token
+                options.omnidrive, name, frame.token
             ).items()
             if path.is_file()
         ]
-        problem = None if there else f'has none of {", ".join(KINDS)}'
-        if problem:
-            findings.add(NOTE, 'omnidrive', f'sample {frame.token}', problem)
-        for kind, path in there:
-            try:
-                read_pairs(kind, path)
-            except TableError as error:
-                problem = str(error)
-                findings.add(ERROR, 'omnidrive', path, problem)
+        problems = [
+            (path, _problem_of(read_pairs, kind, path)) for kind, path in there
+        ]
+        damaged = [(path, problem) for path, problem in problems if problem]
+        for path, problem in damaged:
+            findings.add(ERROR, 'omnidrive', path, problem)
+        if not there:
+            place = f'sample {frame.token}'
+            problem = f'has none of {", ".join(KINDS)}'
+            findings.add(NOTE, 'omnidrive', place, problem)
         findings.expected['omnidrive'] += 1
-        findings.present['omnidrive'] += problem is None
+        findings.present['omnidrive'] += bool(there) and not damaged
 
 
 def _check_counts(
@@ -410,14 +419,9 @@ def _check_maps(
 ) -> None:
     for location in sorted({tables.location(s) for s in tables.scenes}):
         path = map_path(root, location)
-        problem = None
-        try:
-            if path.is_file():
-                RoadMap.from_json(path)
-            else:
-                problem = MISSING
-        except MapError as error:
-            problem = str(error)
+        problem = MISSING
+        if path.is_file():
+            problem = _problem_of(RoadMap.from_json, path)
         findings.add_file('map', path, problem)
 
 
@@ -427,12 +431,12 @@ def _check_questions(
     asked: set[str] = set()
     for split in tokens:
         path = question_file(root, split)
-        problem = None
         try:
             asked |= load_questions(root, split).keys()
         except TableError as error:
-            problem = str(error)
-        findings.add_file('qa', path, problem)
+            findings.add_file('qa', path, str(error))
+        else:
+            findings.add_file('qa', path, None)
     every = set().union(*tokens.values())
     if asked and not asked & every:
         findings.add(

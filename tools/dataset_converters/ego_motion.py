@@ -28,7 +28,6 @@ def motion_fields(
     times: np.ndarray,
     can_bus: CanBus | None = None,
     lanes: LaneGraph | None = None,
-    rules: LabelRules | None = None,
 ) -> list[dict]:
     """Build the keys of info files that come from ego poses alone.
 
@@ -39,14 +38,12 @@ def motion_fields(
             status comes from poses.
         lanes (LaneGraph, optional): Lanes of the map. Defaults to None:
             directions come from the path.
-        rules (LabelRules, optional): Thresholds of meta-actions. Defaults to
-            None: those of ``LabelRules()``.
 
     Returns:
         list[dict]: For each frame ``ego``, ``can_bus``, ``his_meta_actions``
         and ``meta_action``.
     """
-    rules = rules or LabelRules()
+    rules = LabelRules()
     poses = planar_pose(ego2global)  # (N, 3)
     labels = label_scene(poses, times, lanes, rules)
     frames = []

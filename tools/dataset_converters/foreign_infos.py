@@ -14,9 +14,6 @@ import numpy as np
 
 from dataset_converters.data_parts import MMDET3D, PROJECTS
 from dataset_converters.ego_motion import measured_status, motion_fields
-from dataset_converters.mmdet3d_fields import info_metainfo
-from dataset_converters.nuscenes_tables import MICROSECONDS
-from dataset_converters.object_boxes import IGNORED_LABEL
 from dataset_converters.trajectory_conventions import (
     from_bev_planner,
     from_occworld,
@@ -24,13 +21,16 @@ from dataset_converters.trajectory_conventions import (
     from_vad,
 )
 from mmocc.infos import (
+    IGNORED_LABEL,
     InfoFileError,
+    build_metainfo,
     load_info_file,
     load_plain_pickle,
     upgrade_infos,
     write_info_file,
 )
 from mmocc.infos.rigid import rigid_transform
+from mmocc.infos.schema import MICROSECONDS
 from mmocc.structures.occ3d import STEP_SECONDS
 
 # Frames further apart than this, seconds, are no neighbours. Ours.
@@ -182,7 +182,7 @@ def convert_foreign(
         infos = upgrade_infos(dict(infos=entries), str(path))
     infos = _python_types(infos)
     categories = infos['metainfo'].get('categories', {})
-    infos['metainfo'] = info_metainfo(
+    infos['metainfo'] = build_metainfo(
         infos['metainfo'].get('version', ''),
         {name for name, k in categories.items() if k == IGNORED_LABEL},
     )

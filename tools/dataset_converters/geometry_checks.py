@@ -12,12 +12,12 @@ from dataset_converters.file_checks import read_points
 from dataset_converters.findings import ERROR, WARNING, DataFindings
 from dataset_converters.nuscenes_tables import (
     LIDAR,
-    MICROSECONDS,
     NuScenesFrame,
     NuScenesScene,
     SensorReading,
 )
 from mmocc.infos.rigid import invert_rigid, rotation_matrix
+from mmocc.infos.schema import MICROSECONDS
 from mmocc.structures.occ3d import STEP_SECONDS
 
 PART = 'geometry'

@@ -9,42 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_converters.nuscenes_tables import (
-    MICROSECONDS,
-    NuScenesFrame,
-    SensorReading,
-)
-from dataset_converters.object_boxes import (
-    CLASSES,
-    IGNORED_LABEL,
-    camera_instances,
-    instances_3d,
-)
+from dataset_converters.nuscenes_tables import NuScenesFrame, SensorReading
+from dataset_converters.object_boxes import camera_instances, instances_3d
 from mmocc.infos.rigid import invert_rigid
+from mmocc.infos.schema import MICROSECONDS
 
-INFO_VERSION = '1.1'
 POINT_FEATURES = 5  # x, y, z, intensity, ring
-
-
-def info_metainfo(
-    version: str, ignored: set[str] = frozenset(), dataset: str = 'nuscenes'
-) -> dict:
-    """Build the ``metainfo`` of an info file.
-
-    Args:
-        version (str): Version of the data set, such as ``v1.0-mini``.
-        ignored (set[str]): Categories outside of the detection classes.
-            Defaults to none.
-        dataset (str): Name of the data set. Defaults to ``nuscenes``.
-    """
-    categories = {name: label for label, name in enumerate(CLASSES)}
-    categories.update(dict.fromkeys(sorted(ignored), IGNORED_LABEL))
-    return dict(
-        categories=categories,
-        dataset=dataset,
-        version=version,
-        info_version=INFO_VERSION,
-    )
 
 
 def mmdet3d_fields(

@@ -17,7 +17,6 @@ from tqdm import tqdm
 from dataset_converters.can_bus import can_bus_files, load_can_bus
 from dataset_converters.data_parts import DOWNLOADS, SPLITS, TEST
 from dataset_converters.in_order import in_order
-from dataset_converters.mmdet3d_fields import info_metainfo
 from dataset_converters.nuscenes_scene import SceneInputs, convert_scene
 from dataset_converters.nuscenes_tables import (
     NuScenesScene,
@@ -31,10 +30,14 @@ from dataset_converters.nuscenes_text import (
     omnidrive_files,
     text_splits,
 )
-from dataset_converters.object_boxes import IGNORED_LABEL
 from dataset_converters.scene_store import SceneStore, digest, stamp
-from mmocc.annotation import LabelRules, RoadMap, RuleAnnotator
-from mmocc.infos import map_path, write_info_file
+from mmocc.annotation import RoadMap
+from mmocc.infos import (
+    IGNORED_LABEL,
+    build_metainfo,
+    map_path,
+    write_info_file,
+)
 
 INFO_NAME = 'nuscenes_infos_occ_{split}.pkl'
 MAX_SWEEPS = 10
@@ -186,7 +189,7 @@ def convert_nuscenes(options: ConvertOptions) -> list[SplitReport]:
             for instance in info['instances']
             if instance['bbox_label'] == IGNORED_LABEL
         }
-        metainfo = info_metainfo(options.version, ignored)
+        metainfo = build_metainfo(options.version, ignored)
         write_info_file(dict(metainfo=metainfo, data_list=infos), report.path)
         reports.append(report)
     _store(options).clear()
@@ -309,9 +312,7 @@ def _convert(task: _SceneTask) -> tuple[Path, bool]:
             questions=task.questions,
             captions=task.captions,
             missing_labels=task.missing_labels,
-        ),
-        RuleAnnotator(),
-        LabelRules(),
+        )
     )
     facts = dict(
         name=scene.name,

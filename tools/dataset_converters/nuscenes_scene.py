@@ -9,14 +9,11 @@ from dataset_converters.can_bus import CanBus
 from dataset_converters.ego_motion import motion_fields
 from dataset_converters.mmdet3d_fields import mmdet3d_fields
 from dataset_converters.nuscenes_tables import (
-    MICROSECONDS,
     BoxAnnotation,
     NuScenesFrame,
     NuScenesScene,
 )
 from dataset_converters.object_boxes import (
-    CLASSES,
-    IGNORED_LABEL,
     box_rotations,
     box_velocities,
     detection_label,
@@ -30,8 +27,10 @@ from mmocc.annotation import (
     is_seen,
     local_surroundings,
 )
+from mmocc.infos import DETECTION_CLASSES, IGNORED_LABEL
 from mmocc.infos.planar import planar_pose
 from mmocc.infos.rigid import invert_rigid
+from mmocc.infos.schema import MICROSECONDS
 from mmocc.structures import MetaAction
 from mmocc.structures.occ3d import NUM_FUTURE
 
@@ -62,9 +61,7 @@ class SceneInputs:
     missing_labels: frozenset[str] = frozenset()
 
 
-def convert_scene(
-    inputs: SceneInputs, annotator: RuleAnnotator, rules: LabelRules
-) -> list[dict]:
+def convert_scene(inputs: SceneInputs) -> list[dict]:
     """Build the entries of a scene in time order, without ``sample_idx``."""
     scene = inputs.scene
     velocities = box_velocities(scene.frames)
@@ -73,8 +70,7 @@ def convert_scene(
         velocities,
         inputs.can_bus,
         inputs.road_map,
-        annotator if inputs.annotated else None,
-        rules,
+        inputs.annotated,
     )
     boxes = [box for frame in scene.frames for box in frame.annotations]
     tracks = _box_transforms(boxes)
@@ -115,8 +111,7 @@ def scene_labels(
     velocities: Sequence[np.ndarray],
     can_bus: CanBus | None,
     road_map: RoadMap | None,
-    annotator: RuleAnnotator | None,
-    rules: LabelRules,
+    annotated: bool = True,
 ) -> list[dict]:
     """Build the keys of info files that labelling rules write.
 
@@ -125,9 +120,8 @@ def scene_labels(
         velocities (Sequence[np.ndarray]): Results of ``box_velocities``.
         can_bus (CanBus): Messages, or None: the status comes from poses.
         road_map (RoadMap): The map, or None: directions come from the path.
-        annotator (RuleAnnotator): Writer of the chains of thought; None
-            leaves them empty, for the test split, which has no boxes.
-        rules (LabelRules): Thresholds of meta-actions.
+        annotated (bool): Whether to write chains of thought, which need
+            boxes. Defaults to True.
 
     Returns:
         list[dict]: For each frame in time order ``ego``, ``can_bus``,
@@ -139,14 +133,12 @@ def scene_labels(
         np.array([frame.timestamp for frame in frames]) / MICROSECONDS,
         can_bus,
         road_map.lanes if road_map else None,
-        rules,
     )
+    annotator = RuleAnnotator()
     for k, fields in enumerate(labels):
         fields['cot'] = ''
-        if annotator is not None and fields['meta_action'] is not None:
-            context = _context(
-                fields, frames[k], velocities[k], road_map, rules
-            )
+        if annotated and fields['meta_action'] is not None:
+            context = _context(fields, frames[k], velocities[k], road_map)
             fields['cot'] = annotator.annotate(context)
     return labels
 
@@ -156,7 +148,6 @@ def _context(
     frame: NuScenesFrame,
     velocities: np.ndarray,
     road_map: RoadMap | None,
-    rules: LabelRules,
 ) -> FrameContext:
     """Build the annotator's view of a frame, in its ego frame."""
     action = fields['meta_action']
@@ -164,7 +155,7 @@ def _context(
     return FrameContext(
         agents=_visible_agents(frame, velocities),
         surroundings=local_surroundings(
-            road_map, planar_pose(frame.lidar.ego2global), rules
+            road_map, planar_pose(frame.lidar.ego2global), LabelRules()
         ),
         history=tuple(MetaAction(**a) for a in fields['his_meta_actions']),
         speed=0.0 if np.isnan(speed) else speed,
@@ -186,7 +177,7 @@ def _visible_agents(
             continue
         agents.append(
             Agent.placed(
-                CLASSES[label],
+                DETECTION_CLASSES[label],
                 box.attribute,
                 box.translation,
                 box.size[1],

@@ -44,8 +44,6 @@ _FIELDS = {
     'lidarseg': ('sample_data_token', 'filename'),
 }
 _OPTIONAL = ('lidarseg',)
-# nuScenes' time stamps are in microseconds.
-MICROSECONDS = 1e6
 
 
 class TableError(ValueError):

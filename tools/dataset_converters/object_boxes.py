@@ -11,27 +11,16 @@ from nuscenes.eval.detection.utils import category_to_detection_name
 from shapely.geometry import MultiPoint, Polygon, box
 
 from dataset_converters.nuscenes_tables import (
-    MICROSECONDS,
     BoxAnnotation,
     NuScenesFrame,
     SensorReading,
 )
+from mmocc.infos import DETECTION_CLASSES, IGNORED_LABEL
 from mmocc.infos.rigid import box_yaw, rotation_matrix
+from mmocc.infos.schema import MICROSECONDS
 
-# ``nus_categories`` and ``nus_attributes`` of mmdet3d, whose import would
-# load all of mmdet3d; a test compares them. Labels are indices in them.
-CLASSES = (
-    'car',
-    'truck',
-    'trailer',
-    'bus',
-    'construction_vehicle',
-    'bicycle',
-    'motorcycle',
-    'pedestrian',
-    'traffic_cone',
-    'barrier',
-)
+# ``nus_attributes`` of mmdet3d, whose import would load all of mmdet3d; a
+# test compares them. Labels are indices in them.
 _NO_ATTRIBUTE = 'None'
 ATTRIBUTES = (
     'cycle.with_rider',
@@ -44,8 +33,6 @@ ATTRIBUTES = (
     'vehicle.stopped',
     _NO_ATTRIBUTE,
 )
-# The label of boxes outside of the detection classes.
-IGNORED_LABEL = -1
 # The longest gap, seconds, over which nuScenes estimates a velocity; twice
 # that where both neighbours exist (nuscenes-devkit, ``box_velocity``).
 _MAX_VELOCITY_GAP = 1.5
@@ -60,7 +47,7 @@ _CORNERS = 0.5 * np.array(
 def detection_label(category: str) -> int:
     """Return mmdet3d's label of a nuScenes category, -1 without a class."""
     name = category_to_detection_name(category)
-    return IGNORED_LABEL if name is None else CLASSES.index(name)
+    return IGNORED_LABEL if name is None else DETECTION_CLASSES.index(name)
 
 
 def box_velocities(frames: Sequence[NuScenesFrame]) -> list[np.ndarray]:

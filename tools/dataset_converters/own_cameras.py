@@ -16,8 +16,8 @@ import numpy as np
 
 from dataset_converters.ego_motion import motion_fields
 from dataset_converters.file_checks import decode_image
-from dataset_converters.mmdet3d_fields import POINT_FEATURES, info_metainfo
-from mmocc.infos import write_info_file
+from dataset_converters.mmdet3d_fields import POINT_FEATURES
+from mmocc.infos import build_metainfo, write_info_file
 from mmocc.infos.rigid import invert_rigid
 from mmocc.structures import CAMERAS
 from mmocc.structures.occ3d import STEP_SECONDS
@@ -178,7 +178,7 @@ def write_drives(drives: Sequence[Drive], root: Path, out: Path) -> int:
     infos = [info for drive in drives for info in drive_infos(drive, root)]
     for index, info in enumerate(infos):
         info['sample_idx'] = index
-    metainfo = info_metainfo(VERSION, dataset=VERSION)
+    metainfo = build_metainfo(VERSION, dataset=VERSION)
     write_info_file(dict(metainfo=metainfo, data_list=infos), out)
     return len(infos)
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dataset_converters.frame_labels import label_frames
 from mmocc.projects.SyntheticNuScenes.synthetic.presets import PRESETS, Preset
 from mmocc.projects.SyntheticNuScenes.synthetic.writer import (
     OutputFolderError,
     create_dataset,
 )
+from mmocc.projects.SyntheticNuScenes.tools.frame_labels import label_frames
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

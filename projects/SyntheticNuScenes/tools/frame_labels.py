@@ -1,4 +1,4 @@
-"""Meta-actions and chains of thought of every key frame of a data root."""
+"""Label every key frame of a data root with meta-action and reasoning."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,10 @@ from dataset_converters.nuscenes_scene import scene_labels
 from dataset_converters.nuscenes_tables import NuScenesScene, NuScenesTables
 from dataset_converters.object_boxes import box_velocities
 from mmocc.annotation import (
-    LabelRules,
     RoadMap,
-    RuleAnnotator,
     parse_chain_of_thought,
 )
-from mmocc.infos import map_path
+from mmocc.infos import InfoFrame, map_path
 
 
 def label_frames(root: Path, version: str) -> dict[str, dict | None]:
@@ -34,27 +32,26 @@ def label_frames(root: Path, version: str) -> dict[str, dict | None]:
         for location in sorted({tables.location(s) for s in tables.scenes})
     }
     labels: dict[str, dict | None] = {}
-    for scene in tables.scenes:
-        record = tables.read_scene(scene)
-        labels.update(_label_scene(root, record, maps[record.location]))
+    for row in tables.scenes:
+        scene = tables.read_scene(row)
+        labels.update(_label_scene(root, scene, maps[scene.location]))
     return labels
 
 
 def _label_scene(
-    root: Path, record: NuScenesScene, road_map: RoadMap
+    root: Path, scene: NuScenesScene, road_map: RoadMap
 ) -> Iterator[tuple[str, dict | None]]:
-    """(sample token, label) of every key frame of a scene."""
+    """Yield (sample token, label) of every key frame of a scene."""
     frames = scene_labels(
-        record,
-        box_velocities(record.frames),
-        load_can_bus(root, record.name),
+        scene,
+        box_velocities(scene.frames),
+        load_can_bus(root, scene.name),
         road_map,
-        RuleAnnotator(),
-        LabelRules(),
     )
-    for frame, fields in zip(record.frames, frames, strict=True):
-        label = fields['meta_action']
+    for frame, fields in zip(scene.frames, frames, strict=True):
+        info = InfoFrame(fields)
+        label = info.meta_label
         if label is not None:
-            cot = parse_chain_of_thought(fields['cot'])
-            label = label | {'reasoning': cot.reasoning, 'cot': fields['cot']}
+            reasoning = parse_chain_of_thought(info.cot).reasoning
+            label = label | {'reasoning': reasoning, 'cot': info.cot}
         yield frame.token, label
