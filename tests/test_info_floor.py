@@ -55,7 +55,7 @@ PENDING: set[str] = {
     'mmocc/apis/frames.py',
     'mmocc/apis/ground_truth.py',
     'mmocc/visualization/agent_boxes.py',
-    'mmocc/visualization/loss_curves.py',
+    'projects/RunReports/run_reports/loss_curves.py',
     'mmocc/visualization/road_lines.py',
     'tools/infer.py',
 }

@@ -49,7 +49,7 @@ BESIDE = {
     )
 }
 MODELS = {'mmocc.models', 'mmocc.models.detectors', *PARTS, *BRICKS}
-TOP = {'mmocc.apis', 'mmocc.analysis', 'mmocc.report', 'mmocc_testing'}
+TOP = {'mmocc.apis', 'mmocc_testing'}
 EVERYTHING = FLOOR | MODELS | BESIDE | TOP | {'mmocc', 'mmocc.projects'}
 
 # Package to the packages that it may import besides itself.

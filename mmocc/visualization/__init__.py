@@ -5,7 +5,6 @@ from mmocc.visualization.drawing import write_png
 from mmocc.visualization.forecast_strip import forecast_strip
 from mmocc.visualization.frame_panel import frame_panel, frame_pictures
 from mmocc.visualization.frame_picture import FramePicture
-from mmocc.visualization.loss_curves import loss_curves
 from mmocc.visualization.occ_local_visualizer import OccLocalVisualizer
 from mmocc.visualization.occupancy_comparison import occupancy_comparison
 from mmocc.visualization.open3d_window import show_frame
@@ -48,7 +47,6 @@ __all__ = [
     'frame_pictures',
     'info_agents',
     'info_overlays',
-    'loss_curves',
     'meta_action_row',
     'occupancy_comparison',
     'open_rrd',

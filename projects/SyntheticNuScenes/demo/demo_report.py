@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import mmcv
 
+from mmocc.projects.RunReports.run_reports.loss_curves import loss_curves
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.env import environment_report, format_report
 from mmocc.utils.json_files import read_json, write_json
-from mmocc.visualization import loss_curves
 
 # Where the story of every miss is told.
 TRIED = 'docs/benchmarks/README.md'

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmocc.evaluation.files import ResultFileError
@@ -15,16 +15,22 @@ from mmocc.evaluation.metrics.prediction_files import (
     PLAN_TRUTH,
     PLANS,
 )
-from mmocc.report.curves import loss_svg, metric_svg
-from mmocc.report.ranked_frames import (
+from mmocc.projects.RunReports.run_reports.curves import loss_svg, metric_svg
+from mmocc.projects.RunReports.run_reports.ranked_frames import (
     FrameAlbum,
     Ranking,
     rank_occupancy,
     rank_plans,
 )
-from mmocc.report.work_dir import ScoreFile, TrainingRun, WorkDir
+from mmocc.projects.RunReports.run_reports.work_dir import (
+    ScoreFile,
+    TrainingRun,
+    WorkDir,
+)
 from mmocc.utils.env import format_report, git_commit
 from mmocc.version import __version__
+
+ASSETS = Path(__file__).resolve().parents[1] / 'assets'
 
 # Validation metrics that are drawn over training, where they were logged.
 CURVES = (
@@ -72,7 +78,7 @@ def build_page(
         **_curves(work.runs),
     )
     templates = Environment(
-        loader=PackageLoader('mmocc', 'assets/report'),
+        loader=FileSystemLoader(ASSETS),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -34,7 +34,7 @@ EXTERNAL = re.compile(r'(?:src|href|url)\s*[=(]\s*["\']?(?!data:|#)[\w./]')
 
 @pytest.fixture(scope='module')
 def tool(load_tool):
-    return load_tool('analysis_tools/report.py')
+    return load_tool('projects/RunReports/tools/report.py')
 
 
 def write_run(folder, scalars, log=LOG):

@@ -1,14 +1,18 @@
 """Sizes, FLOPs and times of a config's model."""
 
-from mmocc.analysis.blank_batch import BatchSize, batch_size_of, blank_batch
-from mmocc.analysis.flops import (
+from mmocc.projects.Benchmarks.benchmarks.blank_batch import (
+    BatchSize,
+    batch_size_of,
+    blank_batch,
+)
+from mmocc.projects.Benchmarks.benchmarks.flops import (
     FlopCount,
     count_batch,
     count_flops,
     fill_anchors,
     skip_value_modules,
 )
-from mmocc.analysis.meta_model import (
+from mmocc.projects.Benchmarks.benchmarks.meta_model import (
     build_on_meta,
     set_forward_only,
     use_random_weights,

@@ -1,6 +1,6 @@
 """Measure one decoder layer of PaliGemma2-3B: by blocks, and by a full mask.
 
-    python tools/analysis_tools/benchmark_attention.py
+    python projects/Benchmarks/tools/benchmark_attention.py
 
 1536 image tokens, 128 of text and 2500 queries pass the layer once by block
 attention and once in one pass under a full mask. Each runs in a process of its
@@ -15,7 +15,9 @@ from transformers import Gemma2Config
 from transformers.models.gemma2.modeling_gemma2 import Gemma2Model
 
 import mmocc.models.vlms.paligemma  # noqa: F401  (registers the kernel)
-from mmocc.analysis.benchmarking import (
+from mmocc.models.layers.block_attention import BlockLayout
+from mmocc.models.vlms.paligemma import ATTENTION
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     GIB,
     benchmark_parser,
     median_seconds,
@@ -23,8 +25,6 @@ from mmocc.analysis.benchmarking import (
     run_in_process,
     save_result,
 )
-from mmocc.models.layers.block_attention import BlockLayout
-from mmocc.models.vlms.paligemma import ATTENTION
 
 COMPONENT = 'configs/_base_/components/paligemma2-3b-224.py'
 NUM_IMAGE, NUM_TEXT, NUM_QUERIES = 1536, 128, 2500

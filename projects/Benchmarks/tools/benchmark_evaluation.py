@@ -1,6 +1,6 @@
 """Measure the time of scoring frames and plans, and the memory of files.
 
-    python tools/analysis_tools/benchmark_evaluation.py
+    python projects/Benchmarks/tools/benchmark_evaluation.py
 
 mIoU and RayIoU on Occ3D's grid, every planning preset among 60 agents, and
 what evaluating files of 40 and of 200 frames adds to a process.
@@ -17,13 +17,6 @@ import numba
 import numpy as np
 import torch
 
-from mmocc.analysis.benchmarking import (
-    benchmark_parser,
-    median_ms,
-    run_in_process,
-    save_result,
-    street_scene,
-)
 from mmocc.evaluation.files import GridFileWriter
 from mmocc.evaluation.functional import (
     PRESETS,
@@ -35,6 +28,13 @@ from mmocc.evaluation.functional import (
     tally_plan,
 )
 from mmocc.evaluation.tasks import TASKS
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
+    benchmark_parser,
+    median_ms,
+    run_in_process,
+    save_result,
+    street_scene,
+)
 
 NUM_FRAMES, NUM_ORIGINS, NUM_PLANS, NUM_AGENTS = 4, 8, 50, 60
 # Frames of the evaluations whose memory is compared.

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from mmocc.visualization import loss_curves
-from mmocc.visualization.loss_curves import read_scalars, smooth
+from mmocc.projects.RunReports.run_reports.loss_curves import (
+    loss_curves,
+    read_scalars,
+    smooth,
+)
 
 
 @pytest.fixture

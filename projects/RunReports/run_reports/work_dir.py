@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmocc.projects.RunReports.run_reports.loss_curves import (
+    Curve,
+    read_scalars,
+)
 from mmocc.utils.json_files import JsonFileError, read_json
-from mmocc.visualization.loss_curves import Curve, read_scalars
 
 # Folder of a run in which mmengine keeps its scalars and its config.
 VIS_DATA = 'vis_data'

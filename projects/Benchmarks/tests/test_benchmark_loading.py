@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope='module')
 def loading(load_tool):
-    return load_tool('analysis_tools/benchmark_loading.py')
+    return load_tool('projects/Benchmarks/tools/benchmark_loading.py')
 
 
 @pytest.fixture

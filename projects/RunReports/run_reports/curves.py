@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from mmocc.visualization.loss_curves import Curve
+from mmocc.projects.RunReports.run_reports.loss_curves import Curve
 
 # Replaced by the page's text colour, in light and dark mode.
 _INK = '#123456'

@@ -1,6 +1,6 @@
 """Measure how images are read, and how long training waits for them.
 
-    python tools/analysis_tools/benchmark_loading.py CONFIG --images *.jpg
+    python projects/Benchmarks/tools/benchmark_loading.py CONFIG --images *.jpg
 
 Decodes images to 224 x 224, in full and shrunk on the way, reads samples
 through the config's own loader, and trains the config's model (random weights)
@@ -20,14 +20,14 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmocc.analysis.benchmarking import (
+from mmocc.datasets.transforms import LoadSurroundImages
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     add_config_options,
     benchmark_parser,
     load_training_config,
     median_ms,
     save_result,
 )
-from mmocc.datasets.transforms import LoadSurroundImages
 from mmocc.registry import MODELS
 
 # OccVLA's input; SparseOccVLA's is 256 x 704.

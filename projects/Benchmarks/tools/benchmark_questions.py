@@ -1,6 +1,6 @@
 """Measure answers to 1 and 10 questions, with and without a shared prefix.
 
-    python tools/analysis_tools/benchmark_questions.py CONFIG
+    python projects/Benchmarks/tools/benchmark_questions.py CONFIG
 
 CONFIG is an OccVLA config. Its language model gets random weights.
 """
@@ -8,12 +8,12 @@ CONFIG is an OccVLA config. Its language model gets random weights.
 import torch
 from mmengine.config import Config
 
-from mmocc.analysis.benchmarking import (
+from mmocc.models.bridges import greedy_decode
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     benchmark_parser,
     median_seconds,
     save_result,
 )
-from mmocc.models.bridges import greedy_decode
 from mmocc.registry import MODELS
 from mmocc.utils.overrides import Overrides
 

@@ -7,7 +7,7 @@ from torch import nn
 
 @pytest.fixture(scope='module')
 def training(load_tool):
-    return load_tool('analysis_tools/benchmark_training.py')
+    return load_tool('projects/Benchmarks/tools/benchmark_training.py')
 
 
 @pytest.fixture

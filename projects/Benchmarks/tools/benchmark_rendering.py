@@ -1,6 +1,6 @@
 """Measure how long pictures of a frame take: cameras, views, a whole page.
 
-python tools/analysis_tools/benchmark_rendering.py
+python projects/Benchmarks/tools/benchmark_rendering.py
 """
 
 import os
@@ -8,7 +8,7 @@ import os
 import cv2
 import numpy as np
 
-from mmocc.analysis.benchmarking import (
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     benchmark_parser,
     median_ms,
     save_result,

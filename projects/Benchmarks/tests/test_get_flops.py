@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmocc.analysis import (
+from mmocc.projects.Benchmarks.benchmarks import (
     batch_size_of,
     build_on_meta,
     count_batch,
@@ -21,7 +21,7 @@ from mmocc.analysis import (
 from mmocc.registry import MODELS
 from mmocc.utils.config import load_config
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OCCVLA = ROOT / 'projects/OccVLA/configs/occvla'
 SPARSE = ROOT / 'projects/SparseOccVLA/configs/sparseoccvla'
 STAGE1 = OCCVLA / 'occvla_tiny_stage1-language_synthetic.py'
@@ -38,7 +38,7 @@ SPARSE_STAGE3 = (
 
 @pytest.fixture
 def tool(load_tool):
-    return load_tool('analysis_tools/get_flops.py')
+    return load_tool('projects/Benchmarks/tools/get_flops.py')
 
 
 def build(path):

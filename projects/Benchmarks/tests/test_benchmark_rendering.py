@@ -8,7 +8,7 @@ from mmocc.visualization import camera_panel
 
 @pytest.fixture(scope='module')
 def rendering(load_tool):
-    return load_tool('analysis_tools/benchmark_rendering.py')
+    return load_tool('projects/Benchmarks/tools/benchmark_rendering.py')
 
 
 def test_every_camera_of_the_frame_sees_voxels(rendering):

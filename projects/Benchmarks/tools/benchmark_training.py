@@ -1,6 +1,7 @@
 """Take a config through a few training steps at its own size.
 
-    python tools/analysis_tools/benchmark_training.py CONFIG --random-weights
+    python projects/Benchmarks/tools/benchmark_training.py CONFIG \\
+        --random-weights
 
 Prints losses, seconds and the peak of memory of each step, and which weights
 train, got a gradient and moved.
@@ -17,8 +18,8 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from mmocc.analysis import use_random_weights
-from mmocc.analysis.benchmarking import (
+from mmocc.projects.Benchmarks.benchmarks import use_random_weights
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     GIB,
     add_config_options,
     benchmark_parser,

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TINY = (
     ROOT / 'projects/OccVLA/configs/occvla/'
     'occvla_tiny_stage2-joint_synthetic.py'
@@ -17,7 +17,7 @@ FLOAT = 4
 
 @pytest.fixture
 def tool(load_tool):
-    return load_tool('analysis_tools/memory.py')
+    return load_tool('projects/Benchmarks/tools/memory.py')
 
 
 def make_model(device='meta'):

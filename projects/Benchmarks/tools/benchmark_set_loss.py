@@ -1,6 +1,6 @@
 """Measure SparseOccVLA's set loss of one layer, with its gradient.
 
-    python tools/analysis_tools/benchmark_set_loss.py
+    python projects/Benchmarks/tools/benchmark_set_loss.py
 
 76,800 predicted points are compared with 30,000 occupied voxels, by a k-d tree
 and by blocks of the distance matrix; a quarter of both also by the whole
@@ -12,7 +12,8 @@ import argparse
 import torch
 from torch import Tensor
 
-from mmocc.analysis.benchmarking import (
+from mmocc.models.losses import OccupiedVoxels, occupied_voxels
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     GIB,
     benchmark_parser,
     median_seconds,
@@ -20,7 +21,6 @@ from mmocc.analysis.benchmarking import (
     run_in_process,
     save_result,
 )
-from mmocc.models.losses import OccupiedVoxels, occupied_voxels
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, OccGrid
 from mmocc.structures.sparse_occ import PointSet

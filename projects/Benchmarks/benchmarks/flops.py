@@ -28,12 +28,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_any, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmocc.analysis.blank_batch import BatchSize, blank_batch
 from mmocc.models.encoders import SparseVoxelRefiner
 from mmocc.models.encoders.sparse_voxel_refiner import RefinedQueries
 from mmocc.models.losses import OccLovaszLoss
 from mmocc.models.losses.set_occ_loss import SetOccLoss
 from mmocc.models.planners.anchor_bank import AnchorBank
+from mmocc.projects.Benchmarks.benchmarks.blank_batch import (
+    BatchSize,
+    blank_batch,
+)
 
 aten = torch.ops.aten
 # Operators that make or move numbers. PyTorch tags views and operators that

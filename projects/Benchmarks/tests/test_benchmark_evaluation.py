@@ -5,14 +5,17 @@ import argparse
 import numpy as np
 import pytest
 
-from mmocc.analysis.benchmarking import median_ms, street_scene
 from mmocc.evaluation.functional import PRESETS, occ_histogram
+from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
+    median_ms,
+    street_scene,
+)
 from mmocc.structures import FREE
 
 
 @pytest.fixture(scope='module')
 def evaluation(load_tool):
-    return load_tool('analysis_tools/benchmark_evaluation.py')
+    return load_tool('projects/Benchmarks/tools/benchmark_evaluation.py')
 
 
 def test_scenes_are_occ3d_grids_that_differ():
