@@ -114,7 +114,10 @@ def options_of(tool):
     found = {'--help', *re.findall(r"'(--\w[\w-]*)'", source)}
     # Parsers that several tools share.
     for module in re.findall(r'^from (mmocc\.[\w.]+) import', source, re.M):
-        shared = f'{module.replace(".", "/")}.py'
+        path = module.replace('.', '/')
+        shared = (
+            f'{path.removeprefix("mmocc/") if "projects" in path else path}.py'
+        )
         if (ROOT / shared).is_file() and 'add_argument(' in read(shared):
             found |= options_of(shared)
     return frozenset(found)

@@ -75,6 +75,7 @@ PLACES = {
         'mmocc/models/vlms/',
         'mmocc/datasets/transforms/text.py',
         'tools/',
+        'projects/Benchmarks/tools/',
     ),
     'peft': ('mmocc/models/vlms/',),
     'spconv': ('mmocc/models/layers/sparse_conv.py',),
