@@ -15,7 +15,7 @@ import numpy as np
 from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
 from mmocc.datasets.nuscenes_occ_dataset import NUSCENES_PREFIX
 from mmocc.datasets.sample_error import sample_error
-from mmocc.infos import map_path
+from mmocc.infos import InfoFrame, map_path
 from mmocc.infos.rigid import is_rigid
 from mmocc.structures import CAMERAS, MetaAction
 
@@ -154,7 +154,7 @@ def info_frame(
     frame = dict(info)
     frame['images'] = {}
     for name, view in info['images'].items():
-        relative = Path(view['img_path'])
+        relative = Path(InfoFrame(info).image_name(name))
         folder = prefix.get(name, prefix.get('img', ''))
         places = [root / folder / relative, root / relative]
         places.append(root / relative.name)
@@ -172,8 +172,9 @@ def info_frame(
                 '(--images-dir)',
             )
         frame['images'][name] = {**view, 'img_path': str(path)}
-    if info.get('occ_path'):
-        frame['occ_path'] = str(root / info['occ_path'])
+    occ_path = InfoFrame(info).occ_path
+    if occ_path:
+        frame['occ_path'] = str(root / occ_path)
     if info.get('location'):
         frame['map_path'] = str(map_path(root, info['location']))
     frame.setdefault('his_meta_actions', [])
@@ -224,7 +225,7 @@ def load_images(frame: Mapping, cameras: Sequence[str]) -> list[np.ndarray]:
         image = view.get('img')
         if image is None:
             image = cv2.imread(
-                view['img_path'],
+                InfoFrame(frame).image_name(name),
                 cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
             )
         images.append(np.ascontiguousarray(image[..., ::-1]))

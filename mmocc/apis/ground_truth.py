@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmocc.datasets import LoadMetaAction, LoadOcc3DFromFile, PackOccInputs
+from mmocc.infos import InfoFrame
 from mmocc.structures import OccDataSample
 
 
@@ -26,7 +27,7 @@ def add_ground_truth(
         SampleError: If a label is damaged.
     """
     known = {'token': frame['token']}
-    path = str(occ_labels or frame.get('occ_path', ''))
+    path = str(occ_labels or InfoFrame(frame).occ_path)
     if occ_labels or Path(path).is_file():
         known = LoadOcc3DFromFile()({**known, 'occ_path': path})
     if frame.get('meta_action'):
