@@ -1,4 +1,4 @@
-"""Mix what a query saw, by weights that the query makes itself.
+"""Mix the sampled features of a query by weights that it predicts itself.
 
 AdaMixer (Gao et al., CVPR 2022): first across channels, then across points.
 The points of all frames are mixed together, so this is also where time comes
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class AdaptiveMixing(BaseModule):
-    """Sampled features to an update of the query.
+    """Mix sampled features into an update of the query.
 
     Per group, ``relu(norm(X M))`` mixes channels and ``relu(norm(S X))``
     points; the matrices M and S are linear in the query, and constant at the
@@ -19,10 +19,12 @@ class AdaptiveMixing(BaseModule):
     together.
 
     Args:
-        embed_dims (int): Width D.
-        num_groups (int): G.
-        in_points (int): Sampled points N of each group, over all frames.
-        out_points (int): Points after mixing. Defaults to 32 (OPUS).
+        embed_dims (int): Width of a query, D.
+        num_groups (int): Number of groups, G.
+        in_points (int): Number of sampled points N of each group, over all
+            frames.
+        out_points (int): Number of points M after mixing. Defaults to 32
+            (OPUS).
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class AdaptiveMixing(BaseModule):
         nn.init.zeros_(self.matrices.weight)
 
     def forward(self, features: Tensor, sampled: Tensor) -> Tensor:
-        """Mix, without the residual.
+        """Compute the update of each query, without the residual.
 
         Args:
             features (Tensor): (B, Q, D).
@@ -54,13 +56,14 @@ class AdaptiveMixing(BaseModule):
         """
         matrices = self.matrices(features).unflatten(-1, (self.num_groups, -1))
         channel, point = matrices.split(self.sizes, dim=-1)
+        # (B, Q, G, D / G, D / G) and (B, Q, G, M, N)
         channel = channel.unflatten(-1, (self.channels, self.channels))
         point = point.unflatten(-1, (self.out_points, self.in_points))
-        mixed = _norm_relu(sampled @ channel)
-        mixed = _norm_relu(point @ mixed)  # (B, Q, G, out_points, D / G)
+        mixed = _norm_relu(sampled @ channel)  # (B, Q, G, N, D / G)
+        mixed = _norm_relu(point @ mixed)  # (B, Q, G, M, D / G)
         return self.project(mixed.flatten(2))
 
 
 def _norm_relu(x: Tensor) -> Tensor:
-    """ReLU behind a norm over the last two dimensions."""
+    """Normalise over the last two dimensions, then apply ReLU."""
     return F.layer_norm(x, x.shape[-2:]).relu()

@@ -1,4 +1,4 @@
-"""Each query chooses where around its points it looks at the images.
+"""Sample image features at points that each query chooses.
 
 AdaMixer (Gao et al., CVPR 2022) made sampling points depend on the query;
 SparseBEV (Liu et al., ICCV 2023) put them into space and time; OPUS (Wang et
@@ -17,20 +17,24 @@ FIRST_OFFSET = 0.5
 
 
 class AdaptiveSampling(BaseModule):
-    """Query-dependent points and level weights, read from the images.
+    """Sample the images at points that depend on the query.
 
-    Point p of group g stands at ``centre + offset_gp * spread`` of the
-    query's points, in every frame. A query of a single point has no spread
-    and looks at that point alone, unless ``min_spread`` widens it.
+    Sampling point p of group g is ``centre + offset_gp * spread`` of the
+    query's points, in every frame. All sampling points of a query of a single
+    point coincide with it, unless ``min_spread`` widens them.
+
+    B frames, Q queries, R points of a query, T past and present images.
 
     Args:
-        embed_dims (int): Width D.
-        num_points (int): Points P per group and frame.
-        num_groups (int): Groups G of D / G channels.
-        num_levels (int): Feature maps L.
-        min_spread (float): Metres. Defaults to 0 (OPUS).
-        view_choice (str): See :func:`locate_points`. Defaults to 'central'.
-        align_corners (bool): See :func:`sample_views`. Defaults to False.
+        embed_dims (int): Width of a query, D.
+        num_points (int): Number of sampling points P per group and frame.
+        num_groups (int): Number of groups G of D / G channels.
+        num_levels (int): Number of feature maps, L.
+        min_spread (float): Smallest spread in metres. Defaults to 0 (OPUS).
+        view_choice (str): Which camera is read, see :func:`locate_points`.
+            Defaults to 'central'.
+        align_corners (bool): How pixels meet cells, see
+            :func:`sample_views`. Defaults to False.
     """
 
     def __init__(
@@ -59,31 +63,40 @@ class AdaptiveSampling(BaseModule):
     def forward(
         self, features: Tensor, points: Tensor, views: CameraViews
     ) -> Tensor:
-        """Look.
+        """Sample image features for each query.
 
         Args:
             features (Tensor): (B, Q, D).
             points (Tensor): (B, Q, R, 3) metres.
-            views (CameraViews): The cameras.
+            views (CameraViews): Feature maps and matrices of all cameras.
 
         Returns:
-            Tensor: (B, Q, G, T * P, D / G).
+            Tensor: (B, Q, G, T * P, D / G), weighted sums over levels.
         """
         weights = self.level_weights(features)
+        # (B, Q, G P L) to (B, Q, G, P, L)
         weights = weights.unflatten(-1, (*self.shape, -1)).softmax(dim=-1)
         return sample_views(
-            self.place(features, points),
+            self.choose_points(features, points),
             weights,
             views,
             self.view_choice,
             self.align_corners,
         )
 
-    def place(self, features: Tensor, points: Tensor) -> Tensor:
-        """Where each query looks, (B, Q, G, P, 3) metres."""
+    def choose_points(self, features: Tensor, points: Tensor) -> Tensor:
+        """Choose the sampling points of each query.
+
+        Args:
+            features (Tensor): (B, Q, D).
+            points (Tensor): (B, Q, R, 3) metres.
+
+        Returns:
+            Tensor: (B, Q, G, P, 3) metres.
+        """
         with torch.autocast(features.device.type, enabled=False):
             offset = self.sampling_offset(features.to(points.dtype))
-            offset = offset.unflatten(-1, (*self.shape, 3))
-            centre, spread = centre_and_spread(points)
+            offset = offset.unflatten(-1, (*self.shape, 3))  # (B, Q, G, P, 3)
+            centre, spread = centre_and_spread(points)  # (B, Q, 3)
             spread = spread.clamp(min=self.min_spread)
             return centre[:, :, None, None] + offset * spread[:, :, None, None]

@@ -1,45 +1,52 @@
-"""Each point of the last layer looks at the images where it stands itself."""
+"""Correct each point of the last layer by the pixels behind it."""
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmocc.models.encoders.point_range import PointRange
 from mmocc.models.encoders.view_sampling import CameraViews, sample_views
 from mmocc.structures.sparse_occ import PointSet
 
-# Offset to the query's centre, and place in the range.
+# Offset to the query's centre, and position in the range.
 POINT_CODE = 3 + 3
 
 
 class PointReader(BaseModule):
-    """Classes and places of points, corrected by the pixels behind them.
+    """Correct the logits and positions of points by image features.
 
-    A layer reads a few places for a query and speaks of all its points from
-    one vector. Here every point reads the finest feature map of the current
-    frame at its own place; together with its query and its place that changes
-    its logits, and moves it by at most ``max_shift`` along each axis. Ours;
-    OPUS has nothing of the kind.
+    A layer samples the images at a few points of a query and predicts all of
+    its points from one vector. Here every point reads the finest feature map
+    of the current frame at its own projection. Together with its query and
+    its position that changes its logits, and moves it by at most
+    ``max_shift`` along each axis. Ours; OPUS has nothing of the kind.
 
-    Both outputs start at zero: an untrained reader changes nothing. Places of
-    points and what is said of them are computed in float32 also under
-    autocast.
+    Both outputs start at zero: an untrained reader changes nothing. All of it
+    is computed in float32 also under autocast.
+
+    B frames, Q queries of width D, R points of a query, K classes, G groups
+    of channels.
 
     Args:
         embed_dims (int): Width D of queries and feature maps.
-        num_classes (int): K, without free space.
-        point_range (Sequence[float]): x, y, z minimum, then maximum, metres;
-            the unit of places.
-        hidden_dims (int): Width inside. Defaults to 64.
-        max_shift (float): Metres. Defaults to 0.4, one voxel of Occ3D.
-        view_choice (str): See :func:`locate_points`. Defaults to 'central'.
-        align_corners (bool): See :func:`sample_views`. Defaults to False.
+        num_classes (int): Number of classes K without free space.
+        point_range (Sequence[float]): x, y, z minimum, then maximum, metres.
+        hidden_dims (int): Width of the hidden layers. Defaults to 64.
+        max_shift (float): Largest shift of a point along each axis in
+            metres. Defaults to 0.4, one voxel of Occ3D.
+        view_choice (str): Which camera is read, see :func:`locate_points`.
+            Defaults to 'central'.
+        align_corners (bool): How pixels meet cells, see
+            :func:`sample_views`. Defaults to False.
     """
 
     def __init__(
         self,
         embed_dims: int,
         num_classes: int,
-        point_range: tuple[float, ...],
+        point_range: Sequence[float],
         hidden_dims: int = 64,
         max_shift: float = 0.4,
         view_choice: str = 'central',
@@ -49,9 +56,7 @@ class PointReader(BaseModule):
         self.max_shift = max_shift
         self.view_choice = view_choice
         self.align_corners = align_corners
-        limits = torch.tensor(point_range, dtype=torch.get_default_dtype())
-        self.register_buffer('low', limits[:3], persistent=False)
-        self.register_buffer('size', limits[3:] - limits[:3], persistent=False)
+        self.range = PointRange(point_range)
         self.from_query = nn.Linear(embed_dims, hidden_dims)
         self.from_pixel = nn.Linear(embed_dims, hidden_dims, bias=False)
         self.from_place = nn.Linear(POINT_CODE, hidden_dims, bias=False)
@@ -74,27 +79,33 @@ class PointReader(BaseModule):
 
         Args:
             features (Tensor): (B, Q, D) of the queries.
-            points (PointSet): (B, Q, R, 3) metres and (B, Q, R, K) logits.
-            views (CameraViews): The cameras.
+            points (PointSet): Points (B, Q, R, 3) metres and logits
+                (B, Q, R, K).
+            views (CameraViews): Feature maps and matrices of all cameras.
+
+        Returns:
+            PointSet: Points and logits in the same shapes.
         """
         with torch.autocast(features.device.type, enabled=False):
-            where = points.points.detach()
-            x = self.from_query(features.to(where))[:, :, None]
-            x = x + self.from_pixel(self._look(where, views))
-            x = self.mix(x + self.from_place(self._place(where)))
+            xyz = points.points.detach()
+            x = self.from_query(features.to(xyz))[:, :, None]  # (B, Q, 1, C)
+            x = x + self.from_pixel(self._read_pixels(xyz, views))
+            x = self.mix(x + self.from_place(self._position_code(xyz)))
             shift = self.max_shift * self.to_shift(x).tanh()
             return PointSet(
                 points.points + shift, points.logits + self.to_logits(x)
             )
 
-    def _look(self, points: Tensor, views: CameraViews) -> Tensor:
-        """Finest features of the current frame at points, (B, Q, R, D)."""
+    def _read_pixels(self, points: Tensor, views: CameraViews) -> Tensor:
+        """Sample the current frame's finest map at points, (B, Q, R, D)."""
         batch, frames = views.ego2img.shape[:2]
+        # (B * T * G, D / G, V, h, w) to the present frame's (B, G, ...)
         finest = views.maps[0].unflatten(0, (batch, frames, -1))[:, 0]
         groups = finest.shape[1]
         present = CameraViews(
             [finest.flatten(0, 1)], views.ego2img[:, :1], views.image_shape
         )
+        # Every group of channels is read at the same points.
         everywhere = points[:, :, None].expand(-1, -1, groups, -1, -1)
         read = sample_views(
             everywhere,
@@ -105,9 +116,12 @@ class PointReader(BaseModule):
         )  # (B, Q, G, R, D / G)
         return read.transpose(2, 3).flatten(3)
 
-    def _place(self, points: Tensor) -> Tensor:
-        """Where points are in the query and in the range, (B, Q, R, 6)."""
+    def _position_code(self, points: Tensor) -> Tensor:
+        """Return offsets to the query's centre and fractions of the range.
+
+        Points (B, Q, R, 3) become (B, Q, R, 6).
+        """
         centre = points.mean(dim=2, keepdim=True)
         return torch.cat(
-            [points - centre, (points - self.low) / self.size], dim=-1
+            [points - centre, self.range.to_fractions(points)], dim=-1
         )

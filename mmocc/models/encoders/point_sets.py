@@ -1,11 +1,11 @@
-"""Where a set of points is, and how wide."""
+"""Centre and extent of sets of points."""
 
 import torch
 from torch import Tensor
 
 
 def centre_and_spread(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and unbiased standard deviation of each set.
+    """Compute mean and unbiased standard deviation of each set.
 
     A single point, and points that coincide, have a spread of 0 with zero
     gradients, where ``torch.std`` gives NaN.
@@ -20,7 +20,7 @@ def centre_and_spread(points: Tensor) -> tuple[Tensor, Tensor]:
     count = points.shape[-2]
     if count == 1:
         return centre, torch.zeros_like(centre)
-    squares = (points - centre[..., None, :]).square().sum(dim=-2)
+    squares = (points - centre[..., None, :]).square().sum(dim=-2)  # (..., 3)
     variance = squares / (count - 1)
     wide = variance > 0
     return centre, torch.where(wide, variance, 1.0).sqrt() * wide

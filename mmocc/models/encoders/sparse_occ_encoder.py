@@ -1,9 +1,9 @@
-"""SparseOccVLA's encoder: images to a few hundred occupancy queries.
+"""SparseOccVLA's encoder: image features to a few hundred occupancy queries.
 
 The paper publishes no details of it. This one follows OPUS (Wang et al.,
 "OPUS: Occupancy Prediction Using a Sparse Set", NeurIPS 2024), whose queries
-are sets of semantic points that grow in number from layer to layer, with a
-place for a voxel refiner between layers.
+are sets of semantic points that grow in number from layer to layer. A voxel
+refiner may follow any layer.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,11 @@ from torch.utils.checkpoint import checkpoint
 
 from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
 from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
+from mmocc.models.encoders.input_checks import check_encoder_inputs
+from mmocc.models.encoders.point_range import PointRange
 from mmocc.models.encoders.point_reader import PointReader
 from mmocc.models.encoders.point_sets import centre_and_spread
+from mmocc.models.encoders.query_init import init_query_points
 from mmocc.models.encoders.sparse_occ_layer import SparseOccLayer
 from mmocc.models.encoders.spatial_attention import SpatialAttention
 from mmocc.models.encoders.view_sampling import (
@@ -32,83 +35,84 @@ from mmocc.structures.sparse_occ import (
     VoxelLogits,
 )
 
-QUERY_INITS = ('uniform', 'ground')
-# The real root of x^3 = x + 1.
-PLASTIC = 1.32471795724474602596
-
 
 @MODELS.register_module()
 class SparseOccEncoder(BaseModule):
-    """Multi-view, multi-frame features to sets of semantic points.
+    """Encode multi-view, multi-frame features into sets of semantic points.
 
     B frames of a batch, T past and present images of each of V cameras, Q
     queries of width D, R points of a query after a layer, K classes, L
-    feature maps. Defaults are those of OPUS-T unless said otherwise.
+    feature maps. Defaults are those of OPUS-T unless said otherwise::
 
-    Queries start as learned points with zero features. Points pass from layer
-    to layer without a gradient; the first layer alone trains the starting
-    points, beside a loss on them. Points may leave the range.
+        learned points (Q, 1, 3), zero features (Q, D)
+          -> layer 0 -> points (Q, R_0, 3) -> layer 1 -> ...
 
-    A refiner after a layer may change features and points. Classes are then
+    Points pass from layer to layer without a gradient. Only the first layer
+    and a loss of their own train the learned points. Points may leave the
+    range.
+
+    A refiner behind a layer may change features and points. Classes are then
     read from the refined features. Its ``forward(features, points, scores)``
     takes (B, Q, D), (B, Q, R, 3) metres and, without a gradient, the highest
     class probability (B, Q, R) of each point, and returns
     :class:`RefinedQueries`.
 
     Args:
-        embed_dims (int): D, also the channels of the feature maps. Defaults
-            to 256.
-        num_queries (int): Q. Defaults to 600; SparseOccVLA reports 300 and
-            600.
-        num_refines (Sequence[int]): R of each layer, which also says how many
-            layers there are. Defaults to (1, 4, 16, 32, 64, 128).
-        num_frames (int): T, with the current frame. Defaults to 8.
-        num_views (int): V. Defaults to 6.
-        num_points (int): Places in which a query looks, per group and frame.
-            Defaults to 4.
-        num_groups (int): Groups of channels, each with places of its own.
-            Defaults to 4.
-        num_levels (int): L. Defaults to 4.
-        num_classes (int): K, without free space. Defaults to 17.
+        embed_dims (int): Width D of queries, which is also the number of
+            channels of the feature maps. Defaults to 256.
+        num_queries (int): Number of queries, Q. Defaults to 600;
+            SparseOccVLA reports 300 and 600.
+        num_refines (Sequence[int]): Number of points R of a query after each
+            layer; its length is the number of layers. Defaults to (1, 4, 16,
+            32, 64, 128).
+        num_frames (int): Number of frames T, the current one included.
+            Defaults to 8.
+        num_views (int): Number of cameras, V. Defaults to 6.
+        num_points (int): Number of sampling points of a query, per group and
+            frame. Defaults to 4.
+        num_groups (int): Number of groups of channels, each with sampling
+            points of its own. Defaults to 4.
+        num_levels (int): Number of feature maps, L. Defaults to 4.
+        num_classes (int): Number of classes K without free space. Defaults
+            to 17.
         point_range (Sequence[float]): x, y, z minimum, then maximum, metres
             in the ego frame. Defaults to Occ3D's.
-        query_init (str): Where the learned points are before training:
-            ``uniform``, drawn over the range, as OPUS, or ``ground``, spread
-            evenly over the plane z = 0, where most of what is occupied
-            begins (ours). Defaults to 'uniform'.
-        num_heads (int): Of the attention among queries. Defaults to 8.
+        query_init (str): Where the learned points are before training,
+            ``uniform`` or ``ground``; see :func:`init_query_points`. Defaults
+            to 'uniform'.
+        num_heads (int): Number of heads of the attention among queries.
+            Defaults to 8.
         ffn_dims (int): Hidden width of the feed-forward network. Defaults to
             512.
-        mixing_points (int): Points after mixing. Defaults to 32.
-        dropout (float): In attention and feed-forward network. Defaults to
-            0.1.
+        mixing_points (int): Number of points after mixing. Defaults to 32.
+        dropout (float): Dropout rate in attention and feed-forward network.
+            Defaults to 0.1.
         reg_scale (float): Metres of a point's offset from the centre at an
             output of 1. Defaults to 0.5.
-        class_prior (float): Probability of each class at the start. Defaults
-            to 0.01.
-        min_spread (float): Metres; at least so far do sampling places lie
-            around the centre at an offset of 1. At 0, as in OPUS, a query of
-            one point looks at one place. Defaults to 0.
-        view_choice (str): Which camera is read where several see a place:
-            ``central``, nearest to the middle of the image, whatever the
+        class_prior (float): Predicted probability of each class at the
+            start. Defaults to 0.01.
+        min_spread (float): Smallest distance in metres of a sampling point
+            from the centre at an offset of 1. At 0, as in OPUS, all sampling
+            points of a query of one point coincide. Defaults to 0.
+        view_choice (str): Which camera is read where several see a point:
+            ``central``, in which it is nearest to the middle, whatever the
             order of cameras (ours), or ``first``, as OPUS, which spares one
             small reduction. Defaults to 'central'.
-        align_corners (bool): Stretch images so that their edges lie on the
-            centres of the outermost cells of feature maps, as OPUS does. That
-            moves places by up to half a cell, so we do not. Defaults to
-            False.
-        query_chunk (int): Rows of the attention at a time. Ours. Defaults to
-            1024.
+        align_corners (bool): Whether the edges of images lie on the centres
+            of the outermost cells of feature maps, as in OPUS. That moves
+            points by up to half a cell, so we do not. Defaults to False.
+        query_chunk (int): Number of rows of the attention that are computed
+            at a time (ours). Defaults to 1024.
         refiner (dict | Sequence[dict], optional): Config of the refiners, one
             for all layers or one for each in ``refine_layers``; each layer
             has weights of its own. Defaults to None.
         refine_layers (Sequence[int]): Layers, from 0, that a refiner follows.
             Defaults to ().
-        point_reader (dict, optional): Arguments of ``PointReader``, which
-            lets every point of the last layer look at the images, such as
-            ``dict(hidden_dims=64)``. Ours. Defaults to None.
-        with_cp (bool): Compute layers again in the backward pass, to save
-            memory. Defaults to False.
+        point_reader (dict, optional): Arguments of ``PointReader``, such as
+            ``dict(hidden_dims=64)``; it corrects every point of the last
+            layer by the pixels behind it (ours). Defaults to None.
+        with_cp (bool): Whether to compute layers again in the backward pass,
+            to save memory. Defaults to False.
         init_cfg (dict, optional): mmengine's initialisation config.
 
     Raises:
@@ -150,11 +154,6 @@ class SparseOccEncoder(BaseModule):
                 f'encoder.view_choice is {view_choice!r}, expected one of '
                 f'{VIEW_CHOICES}'
             )
-        if query_init not in QUERY_INITS:
-            raise ValueError(
-                f'encoder.query_init is {query_init!r}, expected one of '
-                f'{QUERY_INITS}'
-            )
         if embed_dims % num_groups:
             raise ValueError(
                 f'encoder.embed_dims is {embed_dims}, which '
@@ -165,13 +164,6 @@ class SparseOccEncoder(BaseModule):
                 f'encoder.num_refines is {num_refines}, expected the number '
                 'of points of a query after each layer, at least 1'
             )
-        if len(point_range) != 6 or any(
-            point_range[i] >= point_range[i + 3] for i in range(3)
-        ):
-            raise ValueError(
-                f'encoder.point_range is {point_range}, expected x, y, z '
-                'minimum, then a larger x, y, z maximum, in metres'
-            )
         self.embed_dims = embed_dims
         self.num_frames = num_frames
         self.num_views = num_views
@@ -179,16 +171,10 @@ class SparseOccEncoder(BaseModule):
         self.num_levels = num_levels
         self.view_choice = view_choice
         self.with_cp = with_cp
-        limits = torch.tensor(point_range, dtype=torch.get_default_dtype())
-        self.register_buffer('low', limits[:3], persistent=False)
-        self.register_buffer('size', limits[3:] - limits[:3], persistent=False)
-
-        # 0 to 1 over the range.
-        self.query_points = nn.Parameter(torch.rand(num_queries, 3))
-        if query_init == 'ground':
-            with torch.no_grad():
-                self.query_points[:, :2] = _spread_evenly(num_queries)
-                self.query_points[:, 2] = -self.low[2] / self.size[2]
+        self.range = PointRange(point_range)
+        self.query_points = nn.Parameter(  # (Q, 3), 0 to 1 over the range
+            init_query_points(num_queries, query_init, self.range)
+        )
         in_points = (1, *num_refines[:-1])
         self.layers = ModuleList(
             SparseOccLayer(
@@ -243,7 +229,7 @@ class SparseOccEncoder(BaseModule):
         ego2img: Tensor,
         image_shape: tuple[int, int],
     ) -> SparseOccFeatures:
-        """Find what is occupied.
+        """Encode image features into occupancy queries.
 
         Args:
             features (Sequence[Tensor]): L maps (B, T * V, D, h, w),
@@ -253,30 +239,41 @@ class SparseOccEncoder(BaseModule):
                 in the ego frame of the *current* key frame to pixels of each
                 camera's image, times depth. Ego motion is in these matrices.
             image_shape (tuple[int, int]): Height and width of the model's
-                input, padding included, in these pixels.
+                input in these pixels, padding included.
 
         Returns:
-            SparseOccFeatures: All in float32. Centres and spread keep their
-            gradient to the last points.
+            SparseOccFeatures: Queries and the point sets of all layers, in
+            float32. Centres and spread keep their gradient to the last
+            points.
 
         Raises:
             ValueError: If shapes do not match the config.
         """
-        self._check(features, ego2img, image_shape)
+        check_encoder_inputs(
+            features,
+            ego2img,
+            image_shape,
+            embed_dims=self.embed_dims,
+            num_frames=self.num_frames,
+            num_views=self.num_views,
+            num_levels=self.num_levels,
+        )
         views = group_views(
             features, ego2img, image_shape, self.num_frames, self.num_groups
         )
         batch = len(ego2img)
-        initial = self.low + self.query_points * self.size
-        initial = initial[:, None].expand(batch, -1, -1, -1)
+        initial = self.range.to_metres(self.query_points)  # (Q, 3)
+        initial = initial[:, None].expand(batch, -1, -1, -1)  # (B, Q, 1, 3)
         queries = initial.new_zeros(*initial.shape[:2], self.embed_dims)
         points, outputs, voxels = initial, [], {}
         for index, layer in enumerate(self.layers):
+            # (B, Q, D), (B, Q, R, 3)
             queries, points = self._run(layer, queries, points, views)
             name = str(index)
             if name in self.refiners:
                 with torch.no_grad():
-                    scores = layer.classify(queries).sigmoid().amax(dim=-1)
+                    scores = layer.classify(queries).sigmoid()  # (B, Q, R, K)
+                    scores = scores.amax(dim=-1)  # (B, Q, R)
                 refined = self.refiners[name](queries, points, scores)
                 queries, points = refined.features, refined.points
                 if refined.voxels is not None:
@@ -285,7 +282,7 @@ class SparseOccEncoder(BaseModule):
             points = points.detach()
         if self.point_reader is not None:
             outputs[-1] = self.point_reader(queries, outputs[-1], views)
-        centres, spread = centre_and_spread(outputs[-1].points)
+        centres, spread = centre_and_spread(outputs[-1].points)  # (B, Q, 3)
         return SparseOccFeatures(
             features=queries,
             centres=centres,
@@ -298,12 +295,15 @@ class SparseOccEncoder(BaseModule):
     def voxel_losses(
         self, voxels: dict[str, VoxelLogits], semantics: Tensor, mask: Tensor
     ) -> dict[str, Tensor]:
-        """Losses of the refiners' voxel heads, by name and layer.
+        """Compute the losses of the refiners' voxel heads.
 
         Args:
-            voxels (dict[str, VoxelLogits]): Of :meth:`forward`.
+            voxels (dict[str, VoxelLogits]): ``voxels`` of :meth:`forward`.
             semantics (Tensor): (B, X, Y, Z) class ids.
             mask (Tensor): (B, X, Y, Z) bool, True where a voxel counts.
+
+        Returns:
+            dict[str, Tensor]: Losses () by ``kind_layer``.
         """
         return {
             f'{kind}_{layer}': loss
@@ -320,7 +320,7 @@ class SparseOccEncoder(BaseModule):
         points: Tensor,
         views: CameraViews,
     ) -> tuple[Tensor, Tensor]:
-        """One layer, checkpointed or not."""
+        """Run a layer, which is computed again in backward if asked."""
         if self.with_cp and torch.is_grad_enabled():
             return checkpoint(
                 layer, queries, points, views, use_reentrant=False
@@ -332,7 +332,7 @@ class SparseOccEncoder(BaseModule):
         refiner: dict | Sequence[dict] | None,
         refine_layers: Sequence[int],
     ) -> ModuleDict:
-        """Refiners by the index of the layer they follow."""
+        """Build refiners, by the index of the layer that they follow."""
         wanted = list(refine_layers)
         if len(set(wanted)) != len(wanted) or not set(wanted) <= set(
             range(len(self.layers))
@@ -359,63 +359,3 @@ class SparseOccEncoder(BaseModule):
                 for index, config in zip(wanted, configs, strict=True)
             }
         )
-
-    def _check(
-        self,
-        features: Sequence[Tensor],
-        ego2img: Tensor,
-        image_shape: tuple[int, int],
-    ) -> None:
-        """Refuse what the config does not expect."""
-        if len(features) != self.num_levels:
-            raise ValueError(
-                f'got {len(features)} feature maps, expected '
-                f'encoder.num_levels = {self.num_levels}; set num_outs of the '
-                'neck, or encoder.num_levels'
-            )
-        images = self.num_frames * self.num_views
-        layout = (
-            f'encoder.num_frames * encoder.num_views = {self.num_frames} * '
-            f'{self.num_views} = {images} images a sample; load as many '
-            'frames and cameras, or change these keys'
-        )
-        batch = len(features[0])
-        for level, feature_map in enumerate(features):
-            shape = tuple(feature_map.shape)
-            if feature_map.dim() != 5 or shape[:2] != (batch, images):
-                raise ValueError(
-                    f'feature map {level} is {shape}, expected ({batch}, '
-                    f'{images}, {self.embed_dims}, height, width) for {layout}'
-                )
-            if shape[2] != self.embed_dims:
-                raise ValueError(
-                    f'feature map {level} has {shape[2]} channels, expected '
-                    f'encoder.embed_dims = {self.embed_dims}; set '
-                    'out_channels of the neck, or encoder.embed_dims'
-                )
-            if any(
-                pixels % cells
-                for pixels, cells in zip(image_shape, shape[3:], strict=True)
-            ):
-                raise ValueError(
-                    f'feature map {level} has {shape[3:]} cells over an image '
-                    f'of {tuple(image_shape)} pixels, which is no whole '
-                    'stride; set data_preprocessor.pad_size_divisor to the '
-                    'largest stride'
-                )
-        if tuple(ego2img.shape) != (batch, images, 4, 4):
-            raise ValueError(
-                f'ego2img is {tuple(ego2img.shape)}, expected ({batch}, '
-                f'{images}, 4, 4), one matrix for each image, for {layout}'
-            )
-
-
-def _spread_evenly(number: int) -> Tensor:
-    """Points (number, 2) of the unit square, far from each other.
-
-    A lattice whose steps are powers of the plastic number (Roberts, "The
-    unreasonable effectiveness of quasirandom sequences", 2018).
-    """
-    steps = torch.tensor([PLASTIC**-1, PLASTIC**-2], dtype=torch.float64)
-    order = torch.arange(1, number + 1, dtype=torch.float64)
-    return (0.5 + order[:, None] * steps).frac().to(torch.get_default_dtype())

@@ -8,35 +8,39 @@ from torch import Tensor, nn
 
 from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
 from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
+from mmocc.models.encoders.point_range import PointRange
 from mmocc.models.encoders.point_sets import centre_and_spread
 from mmocc.models.encoders.spatial_attention import SpatialAttention
 from mmocc.models.encoders.view_sampling import CameraViews
 
 
 class SparseOccLayer(BaseModule):
-    """Look, compare with other queries, and put out new points.
+    """Update queries from images and each other, and predict new points.
 
     The order is that of OPUS (Wang et al., NeurIPS 2024): position code,
-    sampling, mixing, attention, feed-forward. New points have no ancestors
-    among the old ones: all start from the centre of the query's old points.
+    sampling, mixing, attention, feed-forward network. New points are offsets
+    from the centre of the query's old points, not from single points.
 
-    Whatever says where something is, the position code, offsets and new
-    points, is computed in float32 also under autocast.
+    Positions (the position code, offsets and new points) are computed in
+    float32 also under autocast.
+
+    B frames, Q queries of width D, R new points of a query, K classes.
 
     Args:
         embed_dims (int): Width D.
-        in_points (int): Points of a query that enter.
-        out_points (int): Points R of a query that leave.
-        num_classes (int): K, without free space.
+        in_points (int): Number of points of a query in the input.
+        out_points (int): Number of new points of a query, R.
+        num_classes (int): Number of classes K without free space.
         point_range (Sequence[float]): x, y, z minimum, then maximum, metres;
-            the position code is linear in it.
-        sampling (AdaptiveSampling): Reads the images.
-        mixing (AdaptiveMixing): Turns what was read into an update.
-        attention (SpatialAttention): Among queries.
+            the position code reads fractions of it.
+        sampling (AdaptiveSampling): Samples image features.
+        mixing (AdaptiveMixing): Turns these into an update of the query.
+        attention (SpatialAttention): Attention among queries.
         ffn_dims (int): Hidden width of the feed-forward network.
-        dropout (float): In the feed-forward network.
+        dropout (float): Dropout rate in the feed-forward network.
         reg_scale (float): Metres of a new point's offset at an output of 1.
-        class_prior (float): Probability of each class at the start.
+        class_prior (float): Predicted probability of each class at the
+            start.
     """
 
     def __init__(
@@ -57,10 +61,7 @@ class SparseOccLayer(BaseModule):
         super().__init__()
         self.out_points = out_points
         self.reg_scale = reg_scale
-        limits = torch.tensor(point_range, dtype=torch.get_default_dtype())
-        self.register_buffer('low', limits[:3], persistent=False)
-        self.register_buffer('size', limits[3:] - limits[:3], persistent=False)
-
+        self.range = PointRange(point_range)
         self.position = nn.Sequential(
             *_linear_norm_relu(3 * in_points, embed_dims),
             *_linear_norm_relu(embed_dims, embed_dims),
@@ -97,42 +98,43 @@ class SparseOccLayer(BaseModule):
     def forward(
         self, features: Tensor, points: Tensor, views: CameraViews
     ) -> tuple[Tensor, Tensor]:
-        """Refine.
+        """Update the features of queries and predict their new points.
 
         Args:
             features (Tensor): (B, Q, D).
             points (Tensor): (B, Q, in_points, 3) metres.
-            views (CameraViews): The cameras.
+            views (CameraViews): Feature maps and matrices of all cameras.
 
         Returns:
             tuple[Tensor, Tensor]: Features (B, Q, D) and new points
             (B, Q, R, 3) in metres.
         """
         features = features + self._encode(points)
-        sampled = self.sampling(features, points, views)
+        sampled = self.sampling(features, points, views)  # (B, Q, G, TP, D/G)
         features = self.mixing_norm(features + self.mixing(features, sampled))
-        centre, _ = centre_and_spread(points)
+        centre, _ = centre_and_spread(points)  # (B, Q, 3)
         features = self.attention_norm(
             features + self.attention(features, centre)
         )
         features = self.ffn_norm(features + self.ffn(features))
-        return features, self._spawn(features, centre)
+        return features, self._predict_points(features, centre)
 
     def classify(self, features: Tensor) -> Tensor:
-        """Logits (B, Q, R, K) of the new points of (B, Q, D) features."""
-        logits = self.class_branch(features).to(features.dtype)
+        """Predict class logits (B, Q, R, K) of new points from (B, Q, D)."""
+        logits = self.class_branch(features).to(features.dtype)  # (B, Q, R K)
         return logits.unflatten(-1, (self.out_points, -1))
 
     def _encode(self, points: Tensor) -> Tensor:
-        """Position code of all points of each query, (B, Q, D)."""
+        """Encode the positions (B, Q, R, 3) of a query's points, (B, Q, D)."""
         with torch.autocast(points.device.type, enabled=False):
-            return self.position(((points - self.low) / self.size).flatten(2))
+            fractions = self.range.to_fractions(points)
+            return self.position(fractions.flatten(2))
 
-    def _spawn(self, features: Tensor, centre: Tensor) -> Tensor:
-        """New points (B, Q, R, 3) around (B, Q, 3) centres."""
+    def _predict_points(self, features: Tensor, centre: Tensor) -> Tensor:
+        """Predict new points (B, Q, R, 3) around centres (B, Q, 3)."""
         with torch.autocast(features.device.type, enabled=False):
             offset = self.offset_branch(features.to(centre.dtype))
-            offset = offset.unflatten(-1, (self.out_points, 3))
+            offset = offset.unflatten(-1, (self.out_points, 3))  # (B, Q, R, 3)
             return centre[:, :, None] + self.reg_scale * offset
 
 

@@ -12,7 +12,7 @@ from mmocc.models.layers.sparse_conv_torch import KERNEL
 
 
 class _NormedConv(BaseModule):
-    """A sparse convolution and a layer norm over its channels.
+    """Apply a sparse convolution and a layer norm over its channels.
 
     A batch norm would need many voxels and several frames in each batch;
     neither is certain here.
@@ -26,13 +26,13 @@ class _NormedConv(BaseModule):
         nn.init.normal_(conv.weight, std=math.sqrt(2 / fan_in))
 
     def forward(self, x):
-        """From one of the backend's sparse tensors to another."""
+        """Map a sparse tensor of the backend to another."""
         x = self.conv(x)
         return x.replace_feature(self.norm(x.features))
 
 
 class _ResidualBlock(BaseModule):
-    """Two submanifold convolutions around a shortcut."""
+    """Two submanifold convolutions beside a shortcut."""
 
     def __init__(self, ops: type, channels: int, key: str) -> None:
         super().__init__()
@@ -42,25 +42,27 @@ class _ResidualBlock(BaseModule):
         )
 
     def forward(self, x):
-        """From one of the backend's sparse tensors to another."""
+        """Map a sparse tensor of the backend to another."""
         out = self.second(_relu(self.first(x)))
         return _relu(out.replace_feature(out.features + x.features))
 
 
 def _relu(x):
+    """Apply ReLU to a sparse tensor of the backend."""
     return x.replace_feature(x.features.relu())
 
 
 class SparseUNet(BaseModule):
-    """Submanifold blocks at several scales, each half as fine.
+    """Mix features of voxels at several scales, each half as fine.
 
     On the way down, strided convolutions halve the grid. On the way up,
     inverse convolutions return to the voxels that were there, whose features
     are concatenated and merged by one more submanifold convolution.
 
     Args:
-        channels (Sequence[int]): Width at each scale, from the finest.
-        num_blocks (int): Residual blocks at each scale on the way down.
+        channels (Sequence[int]): Width at each scale, finest first.
+        num_blocks (int): Number of residual blocks at each scale on the way
+            down.
         backend (str): ``auto``, ``spconv`` or ``torch``; all read and write
             the same state dict. Defaults to 'auto'.
     """
@@ -103,13 +105,13 @@ class SparseUNet(BaseModule):
         spatial_shape: tuple[int, int, int],
         batch_size: int,
     ) -> Tensor:
-        """Mix the features of voxels.
+        """Mix the features of V voxels.
 
         Args:
-            features (Tensor): (V, C) at the finest scale, V at least 1.
+            features (Tensor): (V, C); V is at least 1.
             indices (Tensor): (V, 4) batch, x, y, z; all different.
-            spatial_shape (tuple[int, int, int]): X, Y, Z.
-            batch_size (int): Frames.
+            spatial_shape (tuple[int, int, int]): Shape X, Y, Z of the grid.
+            batch_size (int): Number of frames.
 
         Returns:
             Tensor: (V, C), in the same order.
@@ -117,15 +119,15 @@ class SparseUNet(BaseModule):
         x = self.ops.tensor(features, indices, spatial_shape, batch_size)
         skips = []
         for scale, blocks in enumerate(self.blocks):
-            x = blocks(x)
+            x = blocks(x)  # (V_s, C_s)
             if scale < len(self.down):
                 skips.append(x)
-                x = _relu(self.down[scale](x))
+                x = _relu(self.down[scale](x))  # (V_s+1, C_s+1)
         for scale in reversed(range(len(self.up))):
             x = _relu(self.up[scale](x))
             skip = skips[scale]
             x = skip.replace_feature(
-                torch.cat([skip.features, x.features], dim=1)
+                torch.cat([skip.features, x.features], dim=1)  # (V_s, 2 C_s)
             )
             x = _relu(self.merge[scale](x))
         return x.features

@@ -1,4 +1,4 @@
-"""Lets neighbouring points of different queries see each other.
+"""Exchange features between neighbouring points of different queries.
 
 Queries of a point-set encoder meet through attention between their centres
 alone. The refiner brings their points together where they are: in voxels. It
@@ -26,13 +26,13 @@ TINY = 1e-6
 
 
 class RefinedQueries(NamedTuple):
-    """What the refiner returns.
+    """Queries and points behind a refiner.
 
     Attributes:
         features (Tensor): (B, Q, D).
         points (Tensor): (B, Q, R, 3) metres.
-        voxels (VoxelLogits or None): Of the voxels in which points were
-            before. None without a voxel head.
+        voxels (VoxelLogits or None): Class logits of the voxels that held
+            the points before. None without a voxel head.
     """
 
     features: Tensor
@@ -56,7 +56,14 @@ class _Voxels(NamedTuple):
 
 @MODELS.register_module()
 class SparseVoxelRefiner(BaseModule):
-    """Points to voxels, through a sparse U-Net, and back to the queries.
+    """Refine queries and points by a sparse U-Net over their voxels.
+
+    B frames, Q queries of width D, R points of a query, V voxels of C
+    channels that hold n points::
+
+        queries (B, Q, D), points (B, Q, R, 3) -> point features (n, C)
+          -> mean of each voxel (V, C) -> U-Net (V, C) -> at points (n, C)
+          -> shifts of points (B, Q, R, 3), changes of queries (B, Q, D)
 
     The feature of a point is made from its query's, its place in the query
     and in the voxel, and its score. Points of one voxel are averaged, weighted
@@ -64,8 +71,8 @@ class SparseVoxelRefiner(BaseModule):
     most ``max_shift`` along each axis, and is added to their queries, averaged
     over a query's points by the softmax of their scores.
 
-    Both ways back start at zero: an untrained refiner changes nothing. Places
-    and scores only say where and how much; gradients flow to the features of
+    Both outputs start at zero: an untrained refiner changes nothing. Positions
+    and scores get no gradient from here; gradients flow to the features of
     queries and straight through the points. Points outside the range and
     queries without a point inside stay as they are.
 
@@ -73,13 +80,15 @@ class SparseVoxelRefiner(BaseModule):
     with autocast off, as spconv knows no bfloat16.
 
     Args:
-        embed_dims (int): D. Defaults to 256.
+        embed_dims (int): Width of a query, D. Defaults to 256.
         channels (Sequence[int]): Width of the U-Net at each scale. Defaults
             to (32, 64, 128).
-        num_blocks (int): Residual blocks at each scale. Defaults to 2.
-        max_shift (float): Metres. Defaults to 0.4, one voxel of Occ3D.
-        max_voxels (int): Voxels of a frame; beyond it, those with the lowest
-            best score are left out. Defaults to 60,000.
+        num_blocks (int): Number of residual blocks at each scale. Defaults
+            to 2.
+        max_shift (float): Largest shift of a point along each axis in
+            metres. Defaults to 0.4, one voxel of Occ3D.
+        max_voxels (int): Largest number of voxels of a frame; beyond it,
+            those with the lowest best score are left out. Defaults to 60,000.
         point_cloud_range (Sequence[float]): x, y, z minimum, then maximum, in
             metres. Defaults to Occ3D's.
         voxel_size (Sequence[float]): Edge lengths in metres. Defaults to
@@ -131,11 +140,11 @@ class SparseVoxelRefiner(BaseModule):
         Args:
             features (Tensor): (B, Q, D).
             points (Tensor): (B, Q, R, 3) metres in the ego frame.
-            scores (Tensor): (B, Q, R) in [0, 1], how sure the points are.
+            scores (Tensor): (B, Q, R) confidence of the points in [0, 1].
 
         Returns:
-            RefinedQueries: Features and points as they came in shape, and
-            the classes of voxels.
+            RefinedQueries: Features and points in the same shapes, and the
+            logits of voxels.
         """
         with torch.autocast(features.device.type, enabled=False):
             shift, change, voxels = self._compute(
@@ -150,15 +159,18 @@ class SparseVoxelRefiner(BaseModule):
     def voxel_loss(
         self, voxels: VoxelLogits, semantics: Tensor, mask: Tensor
     ) -> dict[str, Tensor]:
-        """Loss of the voxel head.
+        """Compute the losses of the voxel head.
 
         Args:
-            voxels (VoxelLogits): Of this refiner.
+            voxels (VoxelLogits): Output of this refiner.
             semantics (Tensor): (B, X, Y, Z) class ids.
             mask (Tensor): (B, X, Y, Z) bool, True where a voxel counts.
 
+        Returns:
+            dict[str, Tensor]: Losses () by name.
+
         Raises:
-            ValueError: The labels have another grid.
+            ValueError: If the labels have another grid.
         """
         if tuple(semantics.shape[1:]) != self.grid.shape:
             raise ValueError(
@@ -171,12 +183,17 @@ class SparseVoxelRefiner(BaseModule):
     def _compute(
         self, features: Tensor, points: Tensor, scores: Tensor
     ) -> tuple[Tensor, Tensor, VoxelLogits | None]:
-        """Shifts (B, Q, R, 3), changes (B, Q, D), voxel classes."""
+        """Compute shifts of points, changes of queries and voxel logits.
+
+        Returns:
+            tuple: (B, Q, R, 3) metres, (B, Q, D), and ``VoxelLogits`` or
+            None.
+        """
         batch, queries, per_query = scores.shape
         voxels = self._voxelise(points, scores)
         scores = scores.flatten()[voxels.rows]  # (n,)
-        query = voxels.rows // per_query
-        x = self._encode(features, points, scores, voxels)
+        query = voxels.rows // per_query  # (n,), of all B * Q queries
+        x = self._encode(features, points, scores, voxels)  # (V, C)
         if len(x):
             x = self.unet(x, voxels.indices, self.grid.shape, batch)
         else:
@@ -185,13 +202,14 @@ class SparseVoxelRefiner(BaseModule):
             x = x + 0 * sum(p.sum() for p in self.unet.parameters())
         at_point = x[voxels.member]  # (n, C)
 
-        shift = self.max_shift * self.to_shift(at_point).tanh()
+        shift = self.max_shift * self.to_shift(at_point).tanh()  # (n, 3)
         shift = (
             points.new_zeros(points.shape)
             .view(-1, 3)
             .index_copy(0, voxels.rows, shift)
         )
         weights = scores.exp()  # in [1, e]
+        # Softmax over a query's points: (B Q,), then (B Q, C)
         total = scores.new_zeros(batch * queries).index_add(0, query, weights)
         mean = x.new_zeros(len(total), x.shape[1]).index_add(
             0, query, weights[:, None] * at_point
@@ -209,22 +227,22 @@ class SparseVoxelRefiner(BaseModule):
         )
 
     def _voxelise(self, points: Tensor, scores: Tensor) -> _Voxels:
-        """Find the voxels of points (B, Q, R, 3) with scores (B, Q, R)."""
+        """List the voxels of points (B, Q, R, 3) with scores (B, Q, R)."""
         index, inside = voxel_index(points, self.grid)
         frame = torch.arange(len(points), device=points.device)
         frame = frame[:, None, None].expand_as(inside)
         index = torch.cat([frame[..., None], index], dim=-1)[inside]  # (n, 4)
-        rows = inside.flatten().nonzero().squeeze(1)
-        key = index[:, 0]
+        rows = inside.flatten().nonzero().squeeze(1)  # (n,)
+        key = index[:, 0]  # one number for each voxel: ((b X + x) Y + y) Z + z
         for axis, length in enumerate(self.grid.shape, start=1):
             key = key * length + index[:, axis]
-        keys, member = key.unique(return_inverse=True)
+        keys, member = key.unique(return_inverse=True)  # (V,), (n,)
         indices = index.new_zeros(len(keys), 4)
         indices[member] = index  # the same for all of one voxel
         if len(indices) > self.max_voxels:  # perhaps too many in some frame
             best = scores.new_zeros(len(indices)).scatter_reduce_(
                 0, member, scores.flatten()[rows], 'amax'
-            )
+            )  # (V,)
             kept = self._best_of_each_frame(indices[:, 0], best)
             place = torch.full_like(indices[:, 0], -1)
             place[kept] = torch.arange(len(kept), device=kept.device)
@@ -233,9 +251,19 @@ class SparseVoxelRefiner(BaseModule):
         return _Voxels(indices, rows, member)
 
     def _best_of_each_frame(self, frame: Tensor, best: Tensor) -> Tensor:
-        """Voxels to keep, ascending, from frames and scores (V,)."""
+        """Choose the ``max_voxels`` best voxels of each frame.
+
+        Args:
+            frame (Tensor): (V,) int64 frame of each voxel, ascending.
+            best (Tensor): (V,) best score of its points.
+
+        Returns:
+            Tensor: int64 indices of the voxels to keep, ascending.
+        """
         order = best.argsort(descending=True, stable=True)
-        order = order[frame[order].argsort(stable=True)]
+        order = order[
+            frame[order].argsort(stable=True)
+        ]  # by frame, then score
         count = frame.bincount()
         first = count.cumsum(0) - count
         rank = torch.arange(len(order), device=order.device)
@@ -249,17 +277,19 @@ class SparseVoxelRefiner(BaseModule):
         scores: Tensor,
         voxels: _Voxels,
     ) -> Tensor:
-        """Features of voxels, (V, C), from those of queries (B, Q, D)."""
+        """Make features of voxels (V, C) from those of queries (B, Q, D)."""
         rows, member = voxels.rows, voxels.member
         per_query = points.shape[2]
         centre = points.mean(2, keepdim=True)
-        from_centre = (points - centre).flatten(0, 2)[rows]
+        from_centre = (points - centre).flatten(0, 2)[rows]  # (n, 3)
         size = torch.as_tensor(self.grid.voxel_size).to(points)
         minimum = torch.as_tensor(self.grid.minimum).to(points)
-        # In voxels, from the middle of the own one.
+        # In voxels, from the middle of the point's own one: (n, 3)
         inside = (points.flatten(0, 2)[rows] - minimum) / size
         inside = inside - voxels.indices[member, 1:] - 0.5
-        code = torch.cat([from_centre, inside, scores[:, None]], dim=1)
+        code = torch.cat(
+            [from_centre, inside, scores[:, None]], dim=1
+        )  # (n, 7)
         x = self.from_query(features).flatten(0, 1)[rows // per_query]
         x = x + self.from_point(code)
         return weighted_mean(x, scores + TINY, member, len(voxels.indices))
@@ -274,7 +304,7 @@ def weighted_mean(
         x (Tensor): (n, C).
         weights (Tensor): (n,), positive.
         member (Tensor): (n,) int64, the set of each row.
-        number (int): Sets, each with a row at least.
+        number (int): Number of sets, each with a row at least.
 
     Returns:
         Tensor: (number, C).

@@ -1,4 +1,4 @@
-"""Self-attention that looks near before it looks far.
+"""Self-attention among queries that falls with their distance.
 
 SparseBEV (Liu et al., ICCV 2023) subtracts from the logits of each head a
 learned multiple of the distance between two queries; OPUS (Wang et al.,
@@ -28,12 +28,16 @@ class SpatialAttention(BaseModule):
     backward pass, so that the largest tensor is (B, heads, query_chunk, Q).
 
     Args:
-        embed_dims (int): Width D.
-        num_heads (int): Heads; must divide D.
-        dropout (float): On attention weights and on the output. Defaults to
-            0.1 (OPUS).
-        query_chunk (int): Rows at a time. Defaults to 1024 (ours), which
-            holds the 600 queries of OPUS-T at once.
+        embed_dims (int): Width of a query, D.
+        num_heads (int): Number of heads H; must divide D.
+        dropout (float): Dropout rate of attention weights and output.
+            Defaults to 0.1 (OPUS).
+        query_chunk (int): Number of rows that are computed at a time.
+            Defaults to 1024 (ours), which holds the 600 queries of OPUS-T at
+            once.
+
+    Raises:
+        ValueError: If the heads do not divide the width.
     """
 
     def __init__(
@@ -63,24 +67,26 @@ class SpatialAttention(BaseModule):
         nn.init.uniform_(self.slope.bias, 0.0, MAX_FIRST_SLOPE)
 
     def forward(self, features: Tensor, centres: Tensor) -> Tensor:
-        """Attend, without the residual.
+        """Attend to all queries, without the residual.
 
         Args:
             features (Tensor): (B, Q, D).
-            centres (Tensor): (B, Q, 3) metres. They receive no gradient.
+            centres (Tensor): (B, Q, 3) centres of the queries' points in
+                metres. They receive no gradient.
 
         Returns:
             Tensor: (B, Q, D).
         """
-        packed = self.in_project(features)
+        packed = self.in_project(features)  # (B, Q, 3 D)
         with torch.autocast(features.device.type, enabled=False):
             packed = packed.to(centres.dtype)
             packed = packed.unflatten(-1, (3, self.num_heads, -1))
-            query, key, value = packed.permute(2, 0, 3, 1, 4)  # (B, H, Q, d)
+            # (B, Q, 3, H, d) to three of (B, H, Q, d)
+            query, key, value = packed.permute(2, 0, 3, 1, 4)
             slope = self.slope(features.to(centres.dtype))
             slope = slope.transpose(1, 2)[..., None]  # (B, H, Q, 1)
             hidden = self._attend(query, key, value, slope, centres.detach())
-        hidden = hidden.transpose(1, 2).flatten(2)
+        hidden = hidden.transpose(1, 2).flatten(2)  # (B, Q, D)
         return self.dropout(self.out_project(hidden))
 
     def _attend(
@@ -91,7 +97,7 @@ class SpatialAttention(BaseModule):
         slope: Tensor,
         centres: Tensor,
     ) -> Tensor:
-        """Attention in chunks of rows, (B, heads, Q, D / heads)."""
+        """Compute the attention (B, H, Q, d) in chunks of rows."""
         chunks = list(
             zip(
                 query.split(self.query_chunk, dim=2),
@@ -126,17 +132,17 @@ class SpatialAttention(BaseModule):
         value: Tensor,
         centres: Tensor,
     ) -> Tensor:
-        """Some rows over all columns."""
+        """Compute n rows over all Q columns, (B, H, n, d)."""
         distance = torch.cdist(
             row_centres,
             centres,
             # The matrix product's rounding would part a query from itself.
             compute_mode='donot_use_mm_for_euclid_dist',
-        )
+        )  # (B, n, Q) metres
         return F.scaled_dot_product_attention(
             query,
             key,
             value,
-            attn_mask=-slope * distance[:, None],
+            attn_mask=-slope * distance[:, None],  # (B, H, n, Q)
             dropout_p=self.dropout.p if self.training else 0.0,
         )

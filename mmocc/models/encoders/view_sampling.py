@@ -1,4 +1,4 @@
-"""Image features at points in space.
+"""Sample image features at points in space.
 
 A point is projected into every camera of every frame by the matrices
 ``ego2img``, which lead from metres in the ego frame of the *current* key
@@ -26,13 +26,13 @@ OUTSIDE = -4.0
 
 
 class CameraViews(NamedTuple):
-    """What the cameras saw.
+    """Feature maps and matrices of all cameras and frames.
 
     B frames of a batch, T past and present frames, the present one first, V
     cameras, G groups of C channels.
 
     Attributes:
-        maps (list[Tensor]): Per level, (B * T * G, C, V, h, w).
+        maps (list[Tensor]): Feature maps (B * T * G, C, V, h, w) by level.
         ego2img (Tensor): (B, T, V, 4, 4) metres in the current ego frame to
             pixels.
         image_shape (tuple[int, int]): Height and width in these pixels.
@@ -44,13 +44,13 @@ class CameraViews(NamedTuple):
 
 
 class ViewLocation(NamedTuple):
-    """Where points are seen, in T frames.
+    """Cameras and pixels in which N points are seen, in T frames.
 
     Attributes:
-        view (Tensor): (B, T, N) int64, the chosen camera; any where the point
-            is not seen.
-        position (Tensor): (B, T, N, 2), from 0 to 1 over the width and over
-            the height of the image.
+        view (Tensor): (B, T, N) int64 index of the chosen camera; any where
+            the point is not seen.
+        position (Tensor): (B, T, N, 2) x and y in the image, from 0 to 1 over
+            its width and height.
         seen (Tensor): (B, T, N) bool, whether any camera sees the point.
     """
 
@@ -66,21 +66,24 @@ def group_views(
     num_frames: int,
     num_groups: int,
 ) -> CameraViews:
-    """Lay the feature maps out for :func:`sample_views`, once a forward.
+    """Arrange the feature maps for :func:`sample_views`, once a forward.
 
     Args:
-        features (Sequence[Tensor]): Per level, (B, T * V, D, h, w),
+        features (Sequence[Tensor]): Maps (B, T * V, D, h, w) by level,
             frame-major. Half precision becomes float32.
-        ego2img (Tensor): (B, T * V, 4, 4).
+        ego2img (Tensor): (B, T * V, 4, 4) metres to pixels.
         image_shape (tuple[int, int]): Height and width in pixels.
-        num_frames (int): T.
-        num_groups (int): G; must divide D.
+        num_frames (int): Number of frames, T.
+        num_groups (int): Number of groups G of channels; must divide D.
+
+    Returns:
+        CameraViews: Maps by group, and matrices by frame.
     """
     maps = []
     for level in features:
         level = level.to(torch.promote_types(level.dtype, torch.float32))
         level = level.unflatten(2, (num_groups, -1))
-        level = level.unflatten(1, (num_frames, -1))
+        level = level.unflatten(1, (num_frames, -1))  # (B, T, V, G, C, h, w)
         maps.append(level.permute(0, 1, 3, 4, 2, 5, 6).flatten(0, 2))
     matrices = ego2img.unflatten(1, (num_frames, -1))
     return CameraViews(maps, matrices, image_shape)
@@ -92,7 +95,7 @@ def locate_points(
     image_shape: tuple[int, int],
     view_choice: str = 'central',
 ) -> ViewLocation:
-    """Project points and choose a camera in each frame.
+    """Project points into all cameras and choose one in each frame.
 
     Written as sums of products, which neither autocast nor TF32 touches.
 
@@ -103,7 +106,10 @@ def locate_points(
         view_choice (str): Among cameras that see the point, ``central``
             takes the one in which it is nearest to the middle, measured in
             widths and heights, whatever the order of cameras; ``first``, as
-            OPUS, the first.
+            OPUS, the first. Defaults to 'central'.
+
+    Returns:
+        ViewLocation: Camera and position of each point in each frame.
     """
     matrices = ego2img.to(points)[..., None]  # (B, T, V, 4, 4, 1)
     x, y, z = points[:, None, None, None].unbind(-1)  # (B, 1, 1, 1, N)
@@ -113,20 +119,22 @@ def locate_points(
         + matrices[..., :3, 2, :] * z
         + matrices[..., :3, 3, :]
     )  # (B, T, V, 3, N)
-    depth = scaled[..., 2:, :]
-    size = points.new_tensor(image_shape[::-1])[:, None]
+    depth = scaled[..., 2:, :]  # (B, T, V, 1, N)
+    size = points.new_tensor(image_shape[::-1])[:, None]  # (2, 1)
+    # (B, T, V, 2, N), 0 to 1 over the image
     position = scaled[..., :2, :] / depth.clamp(min=MIN_DEPTH) / size
     inside = (position >= 0) & (position < 1)
     seen = inside.all(dim=-2) & (depth[..., 0, :] > MIN_DEPTH)  # (B, T, V, N)
     with torch.no_grad():
         if view_choice == 'central':
-            cost = (position - 0.5).square().sum(dim=-2)
+            cost = (position - 0.5).square().sum(dim=-2)  # (B, T, V, N)
         else:
             order = torch.arange(seen.shape[2], device=seen.device)
             cost = order.to(position)[:, None].expand(seen.shape)
         cost = cost.masked_fill(~seen, torch.inf)
         # Eight times as fast as argmin on a CPU.
         view = cost.min(dim=2).indices  # (B, T, N)
+    # Of the chosen camera alone: (B, T, 1, 2, N)
     position = position.take_along_dim(view[:, :, None, None], dim=2)
     return ViewLocation(
         view=view,
@@ -142,7 +150,7 @@ def sample_views(
     view_choice: str = 'central',
     align_corners: bool = False,
 ) -> Tensor:
-    """Read all levels at points in all frames.
+    """Sample all levels at points in all frames.
 
     Each group of points reads its own group of channels. A point that no
     camera of a frame sees reads zeros there. Within half a cell of an image's
@@ -150,12 +158,13 @@ def sample_views(
 
     Args:
         points (Tensor): (B, Q, G, P, 3) metres.
-        level_weights (Tensor): (B, Q, G, P, L).
-        views (CameraViews): The cameras.
-        view_choice (str): See :func:`locate_points`.
-        align_corners (bool): Stretch the image so that its edges lie on the
-            centres of the outermost cells, as OPUS does, which moves every
-            point by up to half a cell.
+        level_weights (Tensor): (B, Q, G, P, L) weights of the levels.
+        views (CameraViews): Feature maps and matrices of all cameras.
+        view_choice (str): Which camera is read, see :func:`locate_points`.
+            Defaults to 'central'.
+        align_corners (bool): Whether the edges of images lie on the centres
+            of the outermost cells, as in OPUS, which moves every point by up
+            to half a cell. Defaults to False.
 
     Returns:
         Tensor: (B, Q, G, T * P, C), weighted sums over levels.
@@ -163,7 +172,7 @@ def sample_views(
     batch, queries, groups, per_query, _ = points.shape
     frames = views.ego2img.shape[1]
     location = locate_points(
-        points.transpose(1, 2).reshape(batch, -1, 3),
+        points.transpose(1, 2).reshape(batch, -1, 3),  # (B, G * Q * P, 3)
         views.ego2img,
         views.image_shape,
         view_choice,
@@ -173,7 +182,8 @@ def sample_views(
         part.unflatten(2, (groups, queries, per_query)).flatten(0, 2)
         for part in location
     )
-    weights = level_weights.to(points.dtype).permute(4, 0, 2, 1, 3)
+    weights = level_weights.to(points.dtype)
+    weights = weights.permute(4, 0, 2, 1, 3)  # (L, B, G, Q, P)
     total = 0.0
     for feature_map, weight in zip(views.maps, weights, strict=True):
         grid = _tall_grid(view, position, feature_map.shape[2:], align_corners)
@@ -182,6 +192,7 @@ def sample_views(
             feature_map.flatten(2, 3), grid, align_corners=False
         )  # (B * T * G, C, Q, P)
         sampled = sampled.unflatten(0, (batch, frames, groups))
+        # (B, T, G, C, Q, P) times (B, 1, G, 1, Q, P)
         total = total + sampled * weight[:, None, :, None]
     # (B, T, G, C, Q, P) to (B, Q, G, T, P, C)
     return total.permute(0, 4, 2, 1, 5, 3).flatten(3, 4)
@@ -193,16 +204,17 @@ def _tall_grid(
     shape: tuple[int, int, int],
     align_corners: bool,
 ) -> Tensor:
-    """Coordinates in the maps of all cameras, stacked into a tall one.
+    """Return coordinates in one tall map of all cameras above each other.
 
-    A plain 2D sampling then reads the chosen camera alone: cells are clamped
-    to its own. OPUS interpolates in 3D, at twice the reads.
+    A plain 2D sampling then reads the chosen camera alone, since cells are
+    clamped to its own. OPUS interpolates in 3D, at twice the reads.
 
     Args:
         view (Tensor): (N, Q, P) int64.
-        position (Tensor): (N, Q, P, 2), from 0 to 1.
-        shape (tuple[int, int, int]): Cameras, height, width.
-        align_corners (bool): See :func:`sample_views`.
+        position (Tensor): (N, Q, P, 2), from 0 to 1 over an image.
+        shape (tuple[int, int, int]): Number of cameras, height and width of
+            a map in cells.
+        align_corners (bool): How pixels meet cells.
 
     Returns:
         Tensor: (N, Q, P, 2), as ``grid_sample`` with

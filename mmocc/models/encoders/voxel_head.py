@@ -1,4 +1,4 @@
-"""Classes of the voxels that a refiner looked at, for an auxiliary loss."""
+"""Classify the voxels of a refiner, for an auxiliary loss."""
 
 import torch
 from mmengine.model import BaseModule
@@ -10,14 +10,15 @@ from mmocc.structures.sparse_occ import VoxelLogits
 
 @MODELS.register_module()
 class VoxelHead(BaseModule):
-    """One linear layer on voxel features, and its losses.
+    """Classify voxel features by one linear layer, and compute losses.
 
     Free space is a class here, as the voxels come from predicted points and
     many of them should hold nothing.
 
     Args:
-        in_channels (int): Width of a voxel's feature.
-        num_classes (int): K, with free space. Defaults to 18.
+        in_channels (int): Width of a voxel's feature, C.
+        num_classes (int): Number of classes K, with free space. Defaults to
+            18.
         loss_ce (dict, optional): Config of the cross-entropy. Defaults to
             None, ``dict(type='OccCrossEntropyLoss', loss_weight=0.5)``.
         loss_lovasz (dict, optional): Config of the Lovász loss. Defaults to
@@ -43,7 +44,7 @@ class VoxelHead(BaseModule):
             self.loss_lovasz = MODELS.build(loss_lovasz)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(V, in_channels) to logits (V, K)."""
+        """Map features (V, C) of voxels to class logits (V, K)."""
         return self.classify(features)
 
     def loss(
@@ -52,10 +53,10 @@ class VoxelHead(BaseModule):
         semantics: Tensor,
         mask: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Compare with the label at these voxels.
+        """Compare logits with the labels of their voxels.
 
         Args:
-            voxels (VoxelLogits): From the refiner.
+            voxels (VoxelLogits): Indices and logits of V voxels.
             semantics (Tensor): (B, X, Y, Z) class ids of the refiner's grid.
             mask (Tensor, optional): (B, X, Y, Z) bool, True where a voxel
                 counts. Defaults to None, all.
@@ -64,12 +65,12 @@ class VoxelHead(BaseModule):
             dict[str, Tensor]: ``loss_voxel_ce`` and, if configured,
             ``loss_voxel_lovasz``, each ().
         """
-        where = voxels.indices.unbind(1)
-        labels = semantics[where]
+        where = voxels.indices.unbind(1)  # batch, x, y, z of (V,) each
+        labels = semantics[where]  # (V,)
         if mask is None:
             mask = torch.ones_like(semantics, dtype=torch.bool)
         sample = self.loss_ce.select(labels, mask[where])
-        logits = voxels.logits[sample.index]
+        logits = voxels.logits[sample.index]  # (n, K)
         losses = dict(loss_voxel_ce=self.loss_ce(logits, sample))
         if self.loss_lovasz is not None:
             losses['loss_voxel_lovasz'] = self.loss_lovasz(

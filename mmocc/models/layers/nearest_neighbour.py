@@ -30,14 +30,14 @@ def nearest(
     """Find the nearest target of every source point.
 
     Args:
-        source (Tensor): (n, 3), finite.
-        target (Tensor): (m, 3), finite. May be empty, as ``source`` may.
+        source (Tensor): (n, 3) finite points; may be empty.
+        target (Tensor): (m, 3) finite points; may be empty.
         method (str): ``chunked`` compares all pairs, a block of rows at a
             time, on the tensors' device; ``kdtree`` builds SciPy's tree on
             the CPU and copies there and back; ``auto`` is the tree for
             tensors on the CPU and blocks for all others. Defaults to 'auto'.
-        max_pairs (int, optional): Pairs in a block, at least one row.
-            Defaults to a number that suits the device.
+        max_pairs (int, optional): Number of pairs in a block, at least one
+            row. Defaults to None, a number that suits the device.
 
     Returns:
         tuple: Index (n,) int64 into ``target`` and Euclidean distance (n,),
@@ -65,6 +65,7 @@ def nearest(
 
 
 def _nearest_by_tree(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Ask SciPy's k-d tree for index (n,) and distance (n,)."""
     # A tree that is asked once is not worth balancing.
     tree = cKDTree(
         target.cpu().numpy(), balanced_tree=False, compact_nodes=False
@@ -81,23 +82,23 @@ def _nearest_by_tree(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def _nearest_by_chunks(
     source: Tensor, target: Tensor, max_pairs: int
 ) -> tuple[Tensor, Tensor]:
-    """Squared differences are summed axis by axis.
+    """Compare all pairs, a block of rows at a time.
 
-    Expanding the square into a matrix product would be faster, and wrong by
-    centimetres at 40 m in fp32. All memory is taken before the loop: blocks
-    that come and go between small results tear holes into the heap, which
-    cost 16 GB at paper size.
+    Squared differences are summed axis by axis: expanding the square into a
+    matrix product would be faster, and wrong by centimetres at 40 m in fp32.
+    All memory is taken before the loop: blocks that come and go between small
+    results fragment the heap, which cost 16 GB at paper size.
     """
     number = min(max(max_pairs // len(target), 1), max(len(source), 1))
     square_rows = source.new_empty(number, len(target))
     difference_rows = torch.empty_like(square_rows)
     index = source.new_empty(len(source), dtype=torch.int64)
     distance = source.new_empty(len(source))
-    axes = target.t().contiguous()
+    axes = target.t().contiguous()  # (3, m)
     for start in range(0, len(source), number):
         rows = slice(start, start + number)
-        block = source[rows]
-        square = square_rows[: len(block)]
+        block = source[rows]  # (b, 3)
+        square = square_rows[: len(block)]  # (b, m), as is `difference`
         difference = difference_rows[: len(block)]
         torch.sub(block[:, :1], axes[0], out=square).square_()
         for axis in (1, 2):
@@ -109,12 +110,15 @@ def _nearest_by_chunks(
 
 @MODELS.register_module()
 class NearestNeighbour(BaseModule):
-    """:func:`nearest` with its options from the config.
+    """Find nearest neighbours with options from the config.
 
     Args:
         method (str): ``auto``, ``chunked`` or ``kdtree``. Defaults to 'auto'.
-        max_pairs (int, optional): Pairs compared at a time by ``chunked``.
-            Defaults to a number that suits the device.
+        max_pairs (int, optional): Number of pairs that ``chunked`` compares
+            at a time. Defaults to None, a number that suits the device.
+
+    Raises:
+        ValueError: If the method is unknown or a block empty.
     """
 
     def __init__(
@@ -135,6 +139,9 @@ class NearestNeighbour(BaseModule):
         self.max_pairs = max_pairs
 
     def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Index (n,) and distance (n,) of the nearest of ``target`` (m, 3)
-        for each of ``source`` (n, 3)."""
+        """Find the nearest of ``target`` (m, 3) for each ``source`` (n, 3).
+
+        Returns:
+            tuple: Index (n,) and distance (n,), see :func:`nearest`.
+        """
         return nearest(source, target, self.method, self.max_pairs)

@@ -1,4 +1,4 @@
-"""Sparse 3D convolutions, by spconv where it is installed.
+"""Sparse 3D convolutions of spconv, or of PyTorch where it is missing.
 
 The only file that imports spconv. Both backends compute the same from the
 same state dict; ``tests/mmocc/models/layers/test_sparse_conv.py`` holds them
@@ -23,10 +23,10 @@ except ImportError:
 else:
 
     class _KeepsLayout:
-        """Loads weights as they lie.
+        """Module of spconv that loads weights without turning their axes.
 
         Importing mmdet3d's layers makes every spconv module take a state
-        without a version for one of spconv 1, and turn its axes.
+        without a version for one of spconv 1, whose axes it would turn.
         """
 
         _load_from_state_dict = nn.Module._load_from_state_dict
@@ -45,7 +45,7 @@ BACKENDS = ('auto', 'spconv', 'torch')
 
 
 class SpconvOps:
-    """What a sparse network needs, from spconv.
+    """Build sparse convolutions and tensors of spconv.
 
     The native algorithm runs on CPU and CUDA alike and needs no tuning;
     spconv's default one runs on CUDA alone. There is never a bias, which
@@ -56,7 +56,7 @@ class SpconvOps:
     def submanifold(
         in_channels: int, out_channels: int, key: str
     ) -> nn.Module:
-        """Outputs are the inputs' voxels."""
+        """Build a convolution whose outputs are the inputs' voxels."""
         return _SubMConv3d(
             in_channels,
             out_channels,
@@ -68,7 +68,7 @@ class SpconvOps:
 
     @staticmethod
     def strided(in_channels: int, out_channels: int, key: str) -> nn.Module:
-        """Halves the grid."""
+        """Build a convolution that halves the grid."""
         return _SparseConv3d(
             in_channels,
             out_channels,
@@ -82,7 +82,7 @@ class SpconvOps:
 
     @staticmethod
     def inverse(in_channels: int, out_channels: int, key: str) -> nn.Module:
-        """Back to the voxels before the strided one of the same key."""
+        """Build the inverse of the strided convolution of the same key."""
         return _SparseInverseConv3d(
             in_channels,
             out_channels,
@@ -99,7 +99,13 @@ class SpconvOps:
         spatial_shape: tuple[int, int, int],
         batch_size: int,
     ) -> 'spconv.SparseConvTensor':
-        """Features (V, C) at different voxels (V, 4): batch, x, y, z.
+        """Build a sparse tensor of V voxels.
+
+        Args:
+            features (Tensor): (V, C).
+            indices (Tensor): (V, 4) batch, x, y, z; all different.
+            spatial_shape (tuple[int, int, int]): Shape X, Y, Z of the grid.
+            batch_size (int): Number of frames.
 
         Raises:
             TypeError: If the features are bfloat16.
@@ -115,7 +121,7 @@ class SpconvOps:
 
 
 def sparse_ops(backend: str = 'auto') -> type[SpconvOps] | type[TorchOps]:
-    """Choose who computes sparse convolutions.
+    """Choose the backend of sparse convolutions.
 
     Both offer ``submanifold``, ``strided`` and ``inverse``, each called with
     ``(in_channels, out_channels, key)``, and ``tensor``. Weights are

@@ -1,4 +1,4 @@
-"""Which voxels tensors of points fall into."""
+"""Indices of the voxels that points fall into."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,14 @@ from mmocc.structures import OccGrid
 
 
 def voxel_index(points: Tensor, grid: OccGrid) -> tuple[Tensor, Tensor]:
-    """:meth:`OccGrid.to_index` for tensors on any device, without gradient.
+    """Find the voxel of each point, on any device and without gradient.
 
-    Computed in float64, so that points on a border fall as they do there.
+    Equals :meth:`OccGrid.to_index`: computed in float64, so that points on a
+    border fall to the same side.
 
     Args:
-        points (Tensor): (..., 3) metres; may be anything but finite, too.
-        grid (OccGrid): The voxels.
+        points (Tensor): (..., 3) metres; NaN and infinity are in no voxel.
+        grid (OccGrid): Range and size of the voxels.
 
     Returns:
         tuple: Indices (..., 3) int64, 0 where a point is in no voxel, and

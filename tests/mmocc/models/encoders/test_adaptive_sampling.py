@@ -21,7 +21,7 @@ def test_places_lie_at_offsets_in_units_of_the_spread():
     sampling = build()
     # x spreads by sqrt(2), y by 0, z by 2 sqrt(2) about the centre (2, 5, 1).
     points = torch.tensor([[[[1.0, 5.0, -1.0], [3.0, 5.0, 3.0]]]])
-    places = sampling.place(torch.randn(1, 1, WIDTH), points)
+    places = sampling.choose_points(torch.randn(1, 1, WIDTH), points)
     assert places.shape == (1, 1, 2, 3, 3)
     spread = torch.tensor([1.0, 0.0, 2.0]) * math.sqrt(2)
     offset = sampling.sampling_offset.bias.view(2, 3, 3)
@@ -33,10 +33,10 @@ def test_places_lie_at_offsets_in_units_of_the_spread():
 def test_a_query_of_one_point_looks_at_it_unless_widened():
     points = torch.rand(1, QUERIES, 1, 3) * 10
     features = torch.randn(1, QUERIES, WIDTH)
-    places = build().place(features, points)
+    places = build().choose_points(features, points)
     assert torch.equal(places, points[:, :, :, None].expand_as(places))
     wide = build(min_spread=0.8)
-    gaps = wide.place(features, points) - points[:, :, :, None]
+    gaps = wide.choose_points(features, points) - points[:, :, :, None]
     expected = 0.8 * wide.sampling_offset.bias.view(2, 3, 3)
     torch.testing.assert_close(
         gaps, expected.expand_as(gaps), atol=1e-5, rtol=0
@@ -48,9 +48,9 @@ def test_autocast_does_not_move_places():
     nn.init.normal_(sampling.sampling_offset.weight)
     points = torch.rand(2, QUERIES, 4, 3) * 40
     features = torch.randn(2, QUERIES, WIDTH)
-    expected = sampling.place(features, points)
+    expected = sampling.choose_points(features, points)
     with torch.autocast('cpu', torch.bfloat16):
-        assert torch.equal(sampling.place(features, points), expected)
+        assert torch.equal(sampling.choose_points(features, points), expected)
 
 
 def test_levels_share_one_weight():

@@ -84,7 +84,7 @@ def test_points_read_what_a_plain_projection_finds():
         lambda module, args: caught.append(args[2])
     )
     run(encoder, features, ego2img)
-    read = encoder.point_reader._look(place, caught[0])[0, 0, 0]
+    read = encoder.point_reader._read_pixels(place, caught[0])[0, 0, 0]
     u, v, depth = (ego2img[0, 0] @ torch.tensor([6.0, 0.5, 1.0, 1.0]))[:3]
     assert read.shape == (DIMS,)
     # The map has a quarter of the image's resolution.

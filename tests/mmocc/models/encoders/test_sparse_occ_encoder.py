@@ -126,7 +126,7 @@ def test_output_is_what_the_contract_says():
 
 def test_queries_start_evenly_over_the_ground():
     encoder = build(num_queries=400, query_init='ground')
-    points = encoder.low + encoder.query_points * encoder.size
+    points = encoder.range.to_metres(encoder.query_points)
     torch.testing.assert_close(
         points[:, 2], torch.zeros(400), atol=1e-5, rtol=0
     )
@@ -146,7 +146,7 @@ def test_an_unknown_start_is_refused():
 
 def test_queries_start_uniformly_over_the_range():
     encoder = build(num_queries=4000)
-    points = encoder.low + encoder.query_points * encoder.size
+    points = encoder.range.to_metres(encoder.query_points)
     low, high = torch.tensor([-40.0, -40, -1]), torch.tensor([40.0, 40, 5.4])
     assert (points >= low).all() and (points < high).all()
     torch.testing.assert_close(
