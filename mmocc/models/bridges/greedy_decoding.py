@@ -6,7 +6,7 @@ from torch import Tensor
 from mmocc.models.bridges.packed_sequence import PackedSequence
 from mmocc.models.bridges.sparse_query_bridge import SparseQueryBridge
 from mmocc.models.bridges.vlo_bridge import VLOBridge
-from mmocc.models.layers.block_attention import PrefixMemory
+from mmocc.models.layers.block_layout import PrefixMemory
 
 
 @torch.no_grad()

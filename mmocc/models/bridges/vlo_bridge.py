@@ -12,7 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmocc.models.bridges.text_loss import next_token_loss
-from mmocc.models.layers.block_attention import BlockLayout, PrefixMemory
+from mmocc.models.layers.block_layout import BlockLayout, PrefixMemory
 from mmocc.registry import MODELS
 from mmocc.structures.part_checks import require_part
 from mmocc.structures.protocols import ImageLanguageModel

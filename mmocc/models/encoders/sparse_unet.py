@@ -8,7 +8,7 @@ from mmengine.model import BaseModule, ModuleList, Sequential
 from torch import Tensor, nn
 
 from mmocc.models.layers.sparse_conv import sparse_ops
-from mmocc.models.layers.sparse_conv_torch import KERNEL
+from mmocc.models.layers.sparse_rulebook import KERNEL
 
 
 class _NormedConv(BaseModule):

@@ -8,12 +8,8 @@ against dense convolutions.
 import torch
 from torch import Tensor, nn
 
-from mmocc.models.layers.sparse_conv_torch import (
-    KERNEL,
-    PADDING,
-    STRIDE,
-    TorchOps,
-)
+from mmocc.models.layers.sparse_conv_torch import TorchOps
+from mmocc.models.layers.sparse_rulebook import KERNEL, PADDING, STRIDE
 
 try:
     import spconv.pytorch as spconv

@@ -28,7 +28,8 @@ from transformers import (
     PaliGemmaForConditionalGeneration,
 )
 
-from mmocc.models.layers.block_attention import BlockLayout, block_attention
+from mmocc.models.layers.block_attention import block_attention
+from mmocc.models.layers.block_layout import BlockLayout
 from mmocc.models.vlms.adapters import DecoderAdapters
 from mmocc.models.vlms.hugging_face_lm import HuggingFaceLM
 from mmocc.models.vlms.tiny_starts import scale_sublayers, tie_query_key

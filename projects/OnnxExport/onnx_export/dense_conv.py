@@ -1,6 +1,6 @@
 """Sparse 3D convolutions over whole grids, for graphs of fixed shapes.
 
-The rulebooks of :mod:`mmocc.models.layers.sparse_conv_torch` are as long as
+The rulebooks of :mod:`mmocc.models.layers.sparse_rulebook` are as long as
 voxels have neighbours, which differs from frame to frame; runtimes of ONNX
 graphs want lengths that they know beforehand. Here every cell of the grid has
 a row, occupied or not, and dense convolutions read zeros where it is not. At
@@ -16,13 +16,11 @@ from torch import Tensor, nn
 
 from mmocc.models.encoders.sparse_unet import SparseUNet
 from mmocc.models.layers.sparse_conv_torch import (
-    KERNEL,
-    PADDING,
-    STRIDE,
     InverseConv,
     StridedConv,
     SubmanifoldConv,
 )
+from mmocc.models.layers.sparse_rulebook import KERNEL, PADDING, STRIDE
 
 
 @dataclasses.dataclass(frozen=True)

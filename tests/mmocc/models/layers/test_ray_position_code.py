@@ -30,26 +30,30 @@ def code():
 def test_a_falling_ray_stands_for_its_ground_hit(code):
     # Worked by hand: the ray through pixel (80, 120) falls by 40 on 80, so
     # from 1.5 m it meets the ground 3 m ahead.
-    points = code._look(np.array([[80.0, 120, 1]]), CAM2IMG, camera(0.0))
+    points = code._points_on_rays(
+        np.array([[80.0, 120, 1]]), CAM2IMG, camera(0.0)
+    )
     np.testing.assert_allclose(points, [[3.0, 0.0, 0.0]], atol=1e-9)
     # The same pixel of a camera that looks left meets it 3 m to the left.
-    points = code._look(np.array([[80.0, 120, 1]]), CAM2IMG, camera(np.pi / 2))
+    points = code._points_on_rays(
+        np.array([[80.0, 120, 1]]), CAM2IMG, camera(np.pi / 2)
+    )
     np.testing.assert_allclose(points, [[0.0, 3.0, 0.0]], atol=1e-9)
     # 40 pixels to the right of it: to the front of a left-looking camera.
-    points = code._look(
+    points = code._points_on_rays(
         np.array([[120.0, 120, 1]]), CAM2IMG, camera(np.pi / 2)
     )
     np.testing.assert_allclose(points, [[1.5, 3.0, 0.0]], atol=1e-9)
 
 
 def test_other_rays_stand_for_a_far_point(code):
-    points = code._look(
+    points = code._points_on_rays(
         np.array([[80.0, 80, 1], [80.0, 0, 1]]), CAM2IMG, camera(0.0)
     )
     np.testing.assert_allclose(points[0], [50.0, 0, 1.5], atol=1e-9)
     assert points[1, 2] > 30  # 45 degrees up
     near = RayPositionCode(embed_dims=16, standing_range=20.0)
-    points = near._look(
+    points = near._points_on_rays(
         np.array([[80.0, 80, 1], [80.0, 120, 1]]), CAM2IMG, camera(0.0)
     )
     np.testing.assert_allclose(points[0], [20.0, 0, 1.5], atol=1e-9)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmocc.models.layers.block_attention import BlockLayout
+from mmocc.models.layers.block_layout import BlockLayout
 from mmocc.registry import MODELS
 
 COMPONENTS = Path(__file__).parents[4] / 'configs/_base_/components'
