@@ -1,4 +1,4 @@
-"""A mean over what all processes have, out of each one's own sum."""
+"""Means over the samples of all processes."""
 
 from mmdet.utils import reduce_mean
 from torch import Tensor
@@ -9,17 +9,17 @@ TINY = 1e-6
 
 
 def global_mean(total: Tensor, count: Tensor) -> Tensor:
-    """Divide a sum by the count of an average process.
+    """Divide the sum of this process by the count of an average process.
 
     Distributed training averages gradients over processes. So the gradient is
     that of one process that takes the whole batch, however frames and labels
     are spread.
 
     Args:
-        total (Tensor): () sum over what counts in this process.
-        count (Tensor): () how many that are; no gradient.
+        total (Tensor): () sum over the samples of this process.
+        count (Tensor): () number of these samples; without gradient.
 
     Returns:
-        Tensor: (); zero where nothing counts in any process.
+        Tensor: () mean; zero where no process has a sample.
     """
     return total / reduce_mean(count.to(total)).clamp(min=TINY)

@@ -8,7 +8,7 @@ from mmocc.registry import MODELS
 
 
 def _jaccard_steps(positive: torch.Tensor) -> torch.Tensor:
-    """By how much each further wrong voxel raises 1 - IoU.
+    """Compute by how much each further wrong voxel raises 1 - IoU.
 
     Args:
         positive (Tensor): (n,) bool, whether a voxel truly has the class, in
@@ -26,11 +26,12 @@ def _jaccard_steps(positive: torch.Tensor) -> torch.Tensor:
 
 
 def lovasz_softmax(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean over the present classes of the Lovász extension of 1 - IoU.
+    """Average the Lovász extension of 1 - IoU over the present classes.
 
-    The loss is linear in the probabilities once the errors are ranked. The
-    factors are found without a graph, one class at a time, so that autograd
-    keeps two numbers for each logit and no sorted copies.
+    mmdet3d's ``lovasz_softmax`` sums in float32 and keeps sorted copies of
+    all probabilities. Here the loss is linear in the probabilities once the
+    errors are ranked: the factors are found without a graph, one class at a
+    time, and autograd keeps two numbers for each logit.
 
     Args:
         logits (Tensor): (n, num_classes). All n voxels count as one set.
@@ -46,11 +47,11 @@ def lovasz_softmax(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
         for label in present:
             positive = labels == label
-            scores = probabilities[:, label]
+            scores = probabilities[:, label]  # (n,)
             order = torch.where(positive, 1 - scores, scores).argsort(
                 descending=True
             )
-            steps = torch.empty_like(scores)
+            steps = torch.empty_like(scores)  # (n,)
             steps[order] = _jaccard_steps(positive[order])
             # A voxel's error is 1 - p where the class is there, else p.
             offset += steps[positive].sum()
@@ -60,7 +61,7 @@ def lovasz_softmax(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 @MODELS.register_module()
 class OccLovaszLoss(nn.Module):
-    """Lovász-softmax loss over voxels.
+    """Compare voxel logits with labels by the Lovász-softmax loss.
 
     Args:
         loss_weight (float): Factor on the loss. Defaults to 1.
@@ -73,5 +74,5 @@ class OccLovaszLoss(nn.Module):
     def forward(
         self, logits: torch.Tensor, labels: torch.Tensor
     ) -> torch.Tensor:
-        """Loss () of logits (n, num_classes) against class ids (n,)."""
+        """Compare logits (n, num_classes) with class ids (n,); return ()."""
         return self.loss_weight * lovasz_softmax(logits, labels)

@@ -1,4 +1,4 @@
-"""Cross-entropy over voxels, if need be over a sample of them."""
+"""Cross-entropy over voxels, or over a sample of them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ TINY = 1e-6
 
 
 class VoxelSample(NamedTuple):
-    """The n voxels that a loss looks at.
+    """Selection of n voxels for a loss.
 
     Attributes:
         index (Tensor): (n,) int64 into the flattened labels.
@@ -34,7 +34,7 @@ class VoxelSample(NamedTuple):
 
 @MODELS.register_module()
 class OccCrossEntropyLoss(nn.Module):
-    """Mean cross-entropy over the voxels that have a label.
+    """Compare voxel logits with labels by the mean cross-entropy.
 
     Most of a grid is free space. ``free_ratio`` draws a share of it anew in
     each call and weights that share up. The divisor is that of all voxels, so
@@ -48,10 +48,9 @@ class OccCrossEntropyLoss(nn.Module):
         loss = loss_ce(vqvae.logits_at(features, sample.index), sample)
 
     Args:
-        class_weights (Sequence[float], optional): One factor for each class;
-            the mean is weighted by them, as in ``F.cross_entropy``. Defaults
-            to None, all equal.
-        free_ratio (float): Chance of a free voxel to be looked at, in (0, 1].
+        class_weights (Sequence[float], optional): Weight of each class in
+            the mean, as in ``F.cross_entropy``. Defaults to None, all equal.
+        free_ratio (float): Probability in (0, 1] that a free voxel is chosen.
             Defaults to 1, no sampling.
         loss_weight (float): Factor on the loss. Defaults to 1.
     """
@@ -78,7 +77,7 @@ class OccCrossEntropyLoss(nn.Module):
     def select(
         self, labels: torch.Tensor, mask: torch.Tensor | None = None
     ) -> VoxelSample:
-        """Choose the voxels to look at; random where free space is sampled.
+        """Choose the voxels of a loss; random where free space is sampled.
 
         Args:
             labels (Tensor): Class ids of any shape and integer type;
@@ -87,7 +86,7 @@ class OccCrossEntropyLoss(nn.Module):
                 voxel counts.
 
         Returns:
-            VoxelSample: The voxels, in the order of the grid.
+            VoxelSample: Chosen voxels in the order of the grid.
         """
         labels = labels.flatten()
         counts = labels != IGNORE_INDEX
@@ -98,7 +97,7 @@ class OccCrossEntropyLoss(nn.Module):
             drawn = torch.rand(labels.shape, device=labels.device)
             chosen = counts & ((labels != FREE) | (drawn < self.free_ratio))
         index = chosen.nonzero().squeeze(1)
-        chosen_labels = labels[index].long()
+        chosen_labels = labels[index].long()  # (n,)
         weights = torch.ones_like(index, dtype=torch.float32)
         if self.class_weights is None:
             total = counts.sum()
@@ -118,16 +117,16 @@ class OccCrossEntropyLoss(nn.Module):
     def forward(
         self, logits: torch.Tensor, sample: VoxelSample
     ) -> torch.Tensor:
-        """Weighted cross-entropy of a selection.
+        """Compute the weighted cross-entropy of a selection.
 
         Args:
-            logits (Tensor): (n, num_classes), those of ``sample.index``.
-            sample (VoxelSample): What ``select`` chose.
+            logits (Tensor): (n, num_classes) of the voxels ``sample.index``.
+            sample (VoxelSample): Output of :meth:`select`.
 
         Returns:
             Tensor: () float32; zero where no voxel counts.
         """
         losses = F.cross_entropy(
             logits.float(), sample.labels, reduction='none'
-        )
+        )  # (n,)
         return self.loss_weight * (losses * sample.weights).sum()

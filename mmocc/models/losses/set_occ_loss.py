@@ -16,8 +16,9 @@ from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmocc.models.losses.occupied_voxels import OccupiedVoxels
+from mmocc.models.losses.sigmoid_focal import sigmoid_focal
 from mmocc.registry import MODELS
-from mmocc.structures import FREE, OccGrid
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE
 from mmocc.structures.sparse_occ import PointSet
 
@@ -29,29 +30,15 @@ RARE_CLASSES = (0, 2, 5, 8)
 TINY = 1e-6
 
 
-class OccupiedVoxels(NamedTuple):
-    """The G voxels of one frame that are not free.
-
-    Attributes:
-        centres (Tensor): (G, 3) float32 metres in the ego frame.
-        classes (Tensor): (G,) int64.
-        visible (Tensor): (G,) bool, True where a camera sees the voxel.
-    """
-
-    centres: Tensor
-    classes: Tensor
-    visible: Tensor
-
-
 class _Match(NamedTuple):
-    """Who is nearest to whom among N points and G voxels.
+    """Nearest neighbours between N points and G voxels.
 
     Attributes:
-        point (Tensor): (G,) int64, the point nearest to each voxel.
-        gap (Tensor): (G,) metres between the two.
-        voxel (Tensor): (N,) int64, the voxel nearest to each point, -1
-            where there is no voxel.
-        distance (Tensor): (N,) metres between the two.
+        point (Tensor): (G,) int64 index of the point nearest to each voxel.
+        gap (Tensor): (G,) metres from a voxel to its nearest point.
+        voxel (Tensor): (N,) int64 index of the voxel nearest to each point,
+            -1 where there is no voxel.
+        distance (Tensor): (N,) metres from a point to its nearest voxel.
     """
 
     point: Tensor
@@ -60,69 +47,9 @@ class _Match(NamedTuple):
     distance: Tensor
 
 
-def occupied_voxels(
-    semantics: Tensor, grid: OccGrid, visible: Tensor | None = None
-) -> OccupiedVoxels:
-    """List the voxels of a label grid that are not free.
-
-    Args:
-        semantics (Tensor): (X, Y, Z) class ids of any integer type. Free and
-            higher ones, such as the label to ignore, are left out.
-        grid (OccGrid): Where the voxels are.
-        visible (Tensor, optional): (X, Y, Z) bool, the camera mask. It only
-            marks voxels, none is left out for it. Defaults to None, all
-            visible.
-
-    Returns:
-        OccupiedVoxels: In the order of the grid, on the label's device.
-
-    Raises:
-        ValueError: If a shape is not the grid's.
-    """
-    if visible is None:
-        visible = torch.ones_like(semantics, dtype=torch.bool)
-    for name, x in (('semantics', semantics), ('visible', visible)):
-        if tuple(x.shape) != grid.shape:
-            raise ValueError(
-                f'{name} has shape {tuple(x.shape)}, expected that of the '
-                f'grid, {grid.shape}; set point_cloud_range and voxel_size '
-                'to those of the labels'
-            )
-    index = (semantics < FREE).nonzero()  # (G, 3)
-    centres = torch.from_numpy(grid.to_metres(index.cpu().numpy()))
-    x, y, z = index.unbind(1)
-    return OccupiedVoxels(
-        centres=centres.to(semantics.device, torch.float32),
-        classes=semantics[x, y, z].long(),
-        visible=visible[x, y, z].bool(),
-    )
-
-
-def sigmoid_focal(
-    logits: Tensor, targets: Tensor, gamma: float, alpha: float
-) -> Tensor:
-    """Focal loss of each logit (Lin et al., arXiv 1708.02002).
-
-    Args:
-        logits (Tensor): Any shape.
-        targets (Tensor): The same shape, 0 or 1.
-        gamma (float): Exponent on the probability of being wrong.
-        alpha (float): Weight of positives, 1 - alpha that of negatives.
-
-    Returns:
-        Tensor: The same shape.
-    """
-    entropy = F.binary_cross_entropy_with_logits(
-        logits, targets, reduction='none'
-    )
-    wrong = (logits.sigmoid() - targets).abs()
-    balance = alpha * targets + (1 - alpha) * (1 - targets)
-    return balance * wrong.pow(gamma) * entropy
-
-
 @MODELS.register_module()
 class SetOccLoss(BaseModule):
-    r"""Two-way Chamfer loss on points, focal loss on their classes.
+    r"""Compare point sets with occupied voxels: Chamfer and focal loss.
 
     For N points :math:`p` with logits :math:`z` and G voxel centres
     :math:`g`, where :math:`a(g)` and :math:`b(p)` are the nearest of the
@@ -149,11 +76,12 @@ class SetOccLoss(BaseModule):
     that from all voxels learn that no class is there.
 
     Args:
-        class_weights (Sequence[float]): :math:`\omega`, one for each class
-            without free space. Defaults to OPUS's.
-        rare_classes (Sequence[int]): Their visible voxels weigh at least
-            ``rare_weight``. Defaults to (0, 2, 5, 8).
-        rare_weight (float): Defaults to 10.
+        class_weights (Sequence[float]): Weights :math:`\omega` of the K
+            classes without free space. Defaults to OPUS's.
+        rare_classes (Sequence[int]): Classes whose visible voxels weigh at
+            least ``rare_weight``. Defaults to (0, 2, 5, 8).
+        rare_weight (float): Smallest weight of a visible voxel of a rare
+            class. Defaults to 10.
         empty_distance (float): Metres to the nearest point beyond which a
             visible voxel counts as missed. Defaults to 0.2.
         empty_weight (float): Weight of a missed voxel. Defaults to 5.
@@ -163,10 +91,13 @@ class SetOccLoss(BaseModule):
             metres. Defaults to Occ3D's.
         beta (float): Metres where the smooth L1 loss turns linear. Defaults
             to 0.2.
-        focal_gamma (float): Defaults to 2.
-        focal_alpha (float): Defaults to 0.25.
-        points_weight (float): :math:`\lambda_{pts}`. Defaults to 0.5.
-        classes_weight (float): :math:`\lambda_{cls}`. Defaults to 2.
+        focal_gamma (float): Exponent of the focal loss. Defaults to 2.
+        focal_alpha (float): Weight of positives in the focal loss. Defaults
+            to 0.25.
+        points_weight (float): Weight :math:`\lambda_{pts}` of the Chamfer
+            loss. Defaults to 0.5.
+        classes_weight (float): Weight :math:`\lambda_{cls}` of the focal
+            loss. Defaults to 2.
         free_distance (float, optional): Metres to the nearest voxel beyond
             which a point is in free space. Defaults to None, never.
         nearest (dict, optional): Config of the neighbour search. Defaults to
@@ -233,13 +164,13 @@ class SetOccLoss(BaseModule):
         targets: Sequence[OccupiedVoxels | None],
         initial_points: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Losses of every layer, weighted; their sum is what trains.
+        """Compute the weighted losses of every layer.
 
         Args:
             layers (Sequence[PointSet]): Points (B, Q, R, 3) metres and logits
                 (B, Q, R, K) of each layer; Q and R may differ.
-            targets (Sequence[OccupiedVoxels | None]): One for each of the B
-                frames, None where there is no label.
+            targets (Sequence[OccupiedVoxels | None]): Occupied voxels of each
+                of the B frames, None where there is no label.
             initial_points (Tensor, optional): (B, Q, R, 3), before the first
                 layer; they have no classes. Defaults to None, no such loss.
 
@@ -275,8 +206,8 @@ class SetOccLoss(BaseModule):
                     points, targets, matches, totals
                 )
             for index, layer in enumerate(layers):
-                points = _widen(layer.points.flatten(1, 2))
-                logits = _widen(layer.logits.flatten(1, 2))
+                points = _widen(layer.points.flatten(1, 2))  # (B, Q R, 3)
+                logits = _widen(layer.logits.flatten(1, 2))  # (B, Q R, K)
                 matches = self._match(points, targets)
                 losses[f'loss_points_{index}'] = self._points_loss(
                     points, targets, matches, totals
@@ -291,7 +222,7 @@ class SetOccLoss(BaseModule):
         layer: PointSet,
         targets: Sequence[OccupiedVoxels | None],
     ) -> None:
-        """Refuse what would fail further down, or pass unseen."""
+        """Refuse frames and classes that do not match."""
         if len(layer.points) != len(targets):
             raise ValueError(
                 f'SetOccLoss got points of {len(layer.points)} frames and '
@@ -310,7 +241,7 @@ class SetOccLoss(BaseModule):
         points: Tensor,
         targets: Sequence[OccupiedVoxels | None],
     ) -> list[_Match | None]:
-        """Nearest neighbours, both ways, in each labelled frame."""
+        """Find nearest neighbours, both ways, in each labelled frame."""
         matches = []
         for own, target in zip(points.detach(), targets, strict=True):
             match = None
@@ -328,14 +259,17 @@ class SetOccLoss(BaseModule):
         matches: Sequence[_Match | None],
         totals: Tensor,
     ) -> Tensor:
-        """Chamfer loss () of points (B, N, 3)."""
+        """Compute the Chamfer loss () of points (B, N, 3).
+
+        ``totals`` counts voxels, frames with voxels and labelled frames.
+        """
         to_point = to_voxel = points[:0].sum()  # zero, with a gradient
         for own, target, match in zip(points, targets, matches, strict=True):
             if target is None or len(target.centres) == 0:
                 continue
             centres = target.centres.to(own.dtype)
-            distance = self._smooth_l1(own[match.point], centres)
-            weights = self._voxel_weights(target, match.gap)
+            distance = self._smooth_l1(own[match.point], centres)  # (G,)
+            weights = self._voxel_weights(target, match.gap)  # (G,)
             to_point = to_point + (weights * distance).sum()
             to_voxel = (
                 to_voxel + self._smooth_l1(own, centres[match.voxel]).sum()
@@ -344,14 +278,14 @@ class SetOccLoss(BaseModule):
         to_voxel = to_voxel / (frames * points.shape[1])
         return self.points_weight * (to_point / voxels + to_voxel)
 
-    def _smooth_l1(self, ours: Tensor, theirs: Tensor) -> Tensor:
-        """(n, 3) and (n, 3) metres to (n,)."""
+    def _smooth_l1(self, points: Tensor, centres: Tensor) -> Tensor:
+        """Compare points (n, 3) with centres (n, 3), metres; return (n,)."""
         return F.smooth_l1_loss(
-            ours, theirs, beta=self.beta, reduction='none'
+            points, centres, beta=self.beta, reduction='none'
         ).sum(1)
 
     def _voxel_weights(self, target: OccupiedVoxels, gap: Tensor) -> Tensor:
-        """How much each voxel pulls, (G,)."""
+        """Return the weight of each voxel in the Chamfer loss, (G,)."""
         weights = torch.ones_like(gap)
         weights[target.visible & (gap > self.empty_distance)] = (
             self.empty_weight
@@ -367,15 +301,15 @@ class SetOccLoss(BaseModule):
         matches: Sequence[_Match | None],
         totals: Tensor,
     ) -> Tensor:
-        """Focal loss () of logits (B, N, K)."""
+        """Compute the focal loss () of logits (B, N, K)."""
         total = logits[:0].sum()
         for own, target, match in zip(logits, targets, matches, strict=True):
             if target is None:
                 continue
-            one_hot = torch.zeros_like(own)
+            one_hot = torch.zeros_like(own)  # (N, K)
             factor = own.new_ones(len(own), 1)
             if len(target.centres):
-                classes = target.classes[match.voxel]
+                classes = target.classes[match.voxel]  # (N,)
                 one_hot.scatter_(1, classes[:, None], 1)
                 if self.free_distance is not None:
                     one_hot[match.distance > self.free_distance] = 0
@@ -383,16 +317,16 @@ class SetOccLoss(BaseModule):
                 factor = factor[:, None]
             loss = sigmoid_focal(
                 own, one_hot, self.focal_gamma, self.focal_alpha
-            )
+            )  # (N, K)
             total = total + (self.class_weights * factor * loss).sum()
         return self.classes_weight * total / (totals[2] * logits.shape[1])
 
     def _distance_factor(self, centres: Tensor) -> Tensor:
-        """What classes of voxels (G, 3) weigh by their distance, (G,)."""
+        """Weight the classes of voxels (G, 3) by their distance, (G,)."""
         distance = (centres[:, :2] - self.middle).norm(dim=1)
         return 1 + self.distance_weight * distance / self.diagonal
 
 
 def _widen(x: Tensor) -> Tensor:
-    """To float32 from anything narrower."""
+    """Convert anything narrower than float32 to float32."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
