@@ -16,11 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from mmocc.infos import InfoFrame, load_info_file
-from mmocc.structures import (
-    DIRECTIONS,
-    OCC3D_CLASSES,
-    SPEEDS,
-)
+from mmocc.structures import DIRECTIONS, OCC3D_CLASSES, SPEEDS
 from mmocc.structures.prompts import meta_action_question
 
 # PaliGemma's order of special tokens.
@@ -32,21 +28,27 @@ VOCABULARY_REPEATS = 50
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('infos', nargs='+', type=Path, help='info files')
-    parser.add_argument('--out', required=True, type=Path, help='folder')
-    parser.add_argument('--vocab-size', type=int, default=1024)
+    parser.add_argument('infos', nargs='+', type=Path, metavar='INFOS.pkl')
+    parser.add_argument(
+        '--out', required=True, type=Path, metavar='DIR', help='new tokenizer'
+    )
+    parser.add_argument(
+        '--vocab-size',
+        type=int,
+        default=1024,
+        help='number of tokens (default: 1024)',
+    )
     return parser.parse_args()
 
 
 def texts(infos: list[Path]) -> Iterator[str]:
-    """All questions, answers and chains of thought of the info files."""
+    """Yield all questions, answers and chains of thought of info files."""
     closed = [*SPEEDS, *DIRECTIONS, *OCC3D_CLASSES, *map(str, range(100))]
     for word in closed * VOCABULARY_REPEATS:
         yield word.replace('_', ' ')
         yield ' ' + word.replace('_', ' ')
     for path in infos:
-        for info in load_info_file(path)['data_list']:
-            frame = InfoFrame(info)
+        for frame in map(InfoFrame, load_info_file(path)['data_list']):
             yield meta_action_question(frame.his_meta_actions) + '\n'
             yield frame.cot
             for item in frame.questions:

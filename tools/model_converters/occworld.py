@@ -31,11 +31,11 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Load the tensors of a checkpoint without running code from it.
 
     Args:
-        path (Path): A file written by ``torch.save``: a state dict, or a dict
-            that holds one under ``state_dict``.
+        path (Path): File of ``torch.save``: a state dict, or a dict that
+            holds one under ``state_dict``.
 
     Returns:
-        dict[str, Tensor]: On the CPU, names as in the file.
+        dict[str, Tensor]: Tensors on the CPU, named as in the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -68,12 +68,12 @@ def extract_vqvae(
     """Select and check the tensors of the VQ-VAE.
 
     Args:
-        state_dict (dict[str, Tensor]): Of OccWorld's world model or of its
-            VQ-VAE alone.
+        state_dict (dict[str, Tensor]): Tensors of OccWorld's world model or
+            of its VQ-VAE alone.
 
     Returns:
-        dict[str, Tensor]: Those of a ``SceneVQVAE`` of paper size, in its
-        order, as independent float32 copies.
+        dict[str, Tensor]: State dict of a ``SceneVQVAE`` of paper size, as
+        independent float32 copies.
 
     Raises:
         CheckpointError: If a tensor is missing, unknown, of another shape or
@@ -83,19 +83,15 @@ def extract_vqvae(
         name.removeprefix(WRAPPER_PREFIX): value
         for name, value in state_dict.items()
     }
+    whole = any(name.startswith(VQVAE_PREFIX) for name in found)
     found = {
-        name: value
+        # Beside vae.*, names without the prefix belong to nothing known.
+        name.removeprefix(VQVAE_PREFIX)
+        if name.startswith(VQVAE_PREFIX) or not whole
+        else f'{name} (beside {VQVAE_PREFIX}*)': value
         for name, value in found.items()
         if not name.startswith(IGNORED_PREFIXES)
     }
-    if any(name.startswith(VQVAE_PREFIX) for name in found):
-        # Names without the prefix then belong to nothing known.
-        found = {
-            name[len(VQVAE_PREFIX) :]
-            if name.startswith(VQVAE_PREFIX)
-            else f'{name} (beside {VQVAE_PREFIX}*)': value
-            for name, value in found.items()
-        }
     with torch.device('meta'):
         expected = SceneVQVAE().state_dict()
     complaints = [
@@ -123,7 +119,7 @@ def extract_vqvae(
 
 
 def _listed(what: str, names: list[str]) -> list[str]:
-    """No line, or one with the count and the first names."""
+    """Return no line, or one with the first names and their number."""
     if not names:
         return []
     shown = ', '.join(names[:MAX_NAMES])
@@ -132,14 +128,11 @@ def _listed(what: str, names: list[str]) -> list[str]:
 
 
 def convert(source: Path, target: Path) -> int:
-    """Convert a checkpoint file.
-
-    Returns:
-        int: Number of tensors written.
+    """Write the VQ-VAE of a checkpoint to a file; return its tensors' number.
 
     Raises:
         FileNotFoundError: If there is no source.
-        CheckpointError: If the source is not what it should be; the message
+        CheckpointError: If the source is another checkpoint; the message
             names the file. Nothing is written then.
     """
     state_dict = read_state_dict(source)
@@ -157,7 +150,7 @@ def convert(source: Path, target: Path) -> int:
 
 
 def main() -> int:
-    """Command line; the exit status is 1 where the file is refused."""
+    """Convert a file; return 1 where it is refused."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

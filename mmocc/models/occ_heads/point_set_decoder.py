@@ -1,4 +1,4 @@
-"""Semantic points to occupancy grids, as OPUS reads its last layer out."""
+"""Read occupancy grids out of semantic points, as OPUS does."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ FIXED_POINT = 2**40
 
 @MODELS.register_module()
 class PointSetDecoder(BaseModule):
-    """Turns the points of one layer into dense grids, without weights.
+    """Decode the points of one layer into dense grids, without weights.
 
     1. A point counts if it lies within ``ctr_dist_thr`` of the mean of its
        query's points, inside the range, and has a class above its threshold.
@@ -37,12 +37,12 @@ class PointSetDecoder(BaseModule):
 
     Args:
         score_thr (float | Sequence[float]): Probability above which a class
-            is present, one for all or one for each. Defaults to 0.5.
-        ctr_dist_thr (float): Metres; points farther from the mean of their
-            query are dropped. Defaults to 3.
+            is present, one for all classes or one for each. Defaults to 0.5.
+        ctr_dist_thr (float): Largest distance in metres of a point from the
+            mean of its query's points. Defaults to 3.
         reduce (str): ``mean`` or ``max`` over the points of a voxel. Defaults
             to 'mean'.
-        closing (bool): Close holes of one voxel. Defaults to True.
+        closing (bool): Whether to close holes of one voxel. Defaults to True.
         point_cloud_range (Sequence[float]): x, y, z minimum, then maximum, in
             metres. Defaults to Occ3D's.
         voxel_size (Sequence[float]): Edge lengths in metres. Defaults to
@@ -79,7 +79,7 @@ class PointSetDecoder(BaseModule):
 
     @torch.no_grad()
     def forward(self, points: PointSet) -> Tensor:
-        """Read grids out of the last layer's points.
+        """Decode point sets into grids of class ids.
 
         Args:
             points (PointSet): Points (B, Q, R, 3) metres and logits
@@ -105,10 +105,14 @@ class PointSetDecoder(BaseModule):
         return torch.stack(grids)
 
     def _decode(self, points: Tensor, logits: Tensor) -> Tensor:
-        """One frame: (Q, R, 3) and (Q, R, K) to (X, Y, Z)."""
+        """Decode points (Q, R, 3) and logits (Q, R, K) of a frame.
+
+        Returns:
+            Tensor: (X, Y, Z) uint8.
+        """
         points = points.float()
         scores = logits.float().sigmoid()
-        index, keep = voxel_index(points, self.grid)
+        index, keep = voxel_index(points, self.grid)  # (Q, R, 3), (Q, R)
         centres = points.mean(1, keepdim=True)
         keep &= (points - centres).norm(dim=-1) <= self.ctr_dist_thr
         keep &= (scores > self.score_thr).any(-1)
@@ -118,14 +122,14 @@ class PointSetDecoder(BaseModule):
         grid = points.new_full(self.grid.shape, FREE, dtype=torch.uint8)
         if len(cells) == 0:
             return grid
-        cells, member = cells.unique(return_inverse=True)
+        cells, member = cells.unique(return_inverse=True)  # (V,), (n,)
         scores = self._merge(scores[keep], member, len(cells))  # (V, K)
         if self.closing:
             cells, scores = self._close(cells, scores)
         return self._label(grid, cells, scores)
 
     def _merge(self, scores: Tensor, member: Tensor, voxels: int) -> Tensor:
-        """Reduce the scores (n, K) of points to those of V voxels."""
+        """Reduce the scores (n, K) of points to (V, K) of voxels."""
         shape = (voxels, scores.shape[1])
         if self.reduce == 'max':
             # Probabilities are not below 0, so zeros do not take part.
@@ -139,7 +143,7 @@ class PointSetDecoder(BaseModule):
         return (total.double() / (count * FIXED_POINT)).float()
 
     def _close(self, cells: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Morphological closing of each class, at voxels without a class.
+        """Close holes of each class, at voxels without a class.
 
         Closing lifts no class above its highest score, hence only classes
         that are present somewhere are closed.
@@ -152,11 +156,11 @@ class PointSetDecoder(BaseModule):
             tuple: Flat indices (V',) and scores (V', K) of all voxels that
             are occupied.
         """
-        present = scores > self.score_thr
-        classes = present.any(0).nonzero().squeeze(1)
+        present = scores > self.score_thr  # (V, K)
+        classes = present.any(0).nonzero().squeeze(1)  # k classes
         threshold = self.score_thr.expand(scores.shape[1])[classes, None]
         dense = scores.new_zeros(len(classes), *self.grid.shape)
-        flat = dense.view(len(classes), -1)
+        flat = dense.view(len(classes), -1)  # (k, X * Y * Z)
         flat[:, cells] = scores[:, classes].t()
         closed = -_dilate(-_dilate(dense))
         closed = closed.view_as(flat)

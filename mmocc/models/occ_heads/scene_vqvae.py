@@ -22,15 +22,15 @@ from mmocc.registry import MODELS
 
 @MODELS.register_module()
 class SceneVQVAE(BaseModule):
-    """Semantic occupancy to a latent map and back.
+    """Encode semantic occupancy into a latent map, and decode it.
 
     Shapes: (X, Y, Z) is the grid, (X', Y') the latent map (a quarter of the
     grid with three levels, odd sizes rounded up), C the latent width, E the
     expansion. There is neither dropout nor batch statistics: training and
     evaluation mode agree.
 
-    The parts are separate methods, so that a latent that comes from elsewhere
-    (say from a language model's queries) may enter where it likes::
+    The parts are separate methods, so that a latent of another source (such
+    as a language model's queries) may enter at any of them::
 
         latent = vqvae.encode(semantics)       # (B, C, X', Y')
         code, loss, _ = vqvae.quantise(latent) # (B, C, X', Y')
@@ -38,14 +38,16 @@ class SceneVQVAE(BaseModule):
         logits = vqvae.logits(features)        # (B, X, Y, Z, num_classes)
 
     Args:
-        num_classes (int): Classes, free included. Defaults to Occ3D's 18.
-        grid_shape (Sequence[int]): (X, Y, Z). Defaults to Occ3D's.
+        num_classes (int): Number of classes, free space included. Defaults to
+            Occ3D's 18.
+        grid_shape (Sequence[int]): Shape (X, Y, Z) of the grid. Defaults to
+            Occ3D's.
         expansion (int): Width of a class embedding and of a voxel feature.
         base_channels (int): Width of the finest level.
         channel_multipliers (Sequence[int]): Width of each level, finest
             first, in units of ``base_channels``. Each level after the first
             halves the map.
-        num_res_blocks (int): Residual blocks on each level.
+        num_res_blocks (int): Number of residual blocks on each level.
         attention_levels (Sequence[int]): Levels whose residual blocks are
             followed by self-attention; 0 is the finest.
         mid_attention (bool): Whether the middle of encoder and decoder
@@ -55,8 +57,8 @@ class SceneVQVAE(BaseModule):
             continuous autoencoder: the latent is not quantised.
         beta (float): Weight of the codebook's half of the embedding loss.
         zero_free_embed (bool): Whether the embedding of free space, the last
-            class, starts at zero instead of at random. Free space then says
-            nothing to the encoder at first, which speeds up the first
+            class, starts at zero instead of at random. Free space then adds
+            nothing to the encoder's input at first, which speeds up the first
             minutes of training. Defaults to False, as in OccWorld.
         init_cfg (dict, optional): mmengine's initialisation config.
     """
@@ -109,14 +111,14 @@ class SceneVQVAE(BaseModule):
         self.vqvae = VectorQuantizer(latent_channels, num_codes, beta)
 
     def level_sizes(self, size: Sequence[int]) -> list[tuple[int, int]]:
-        """(X, Y) of each level, finest first, for a grid of ``size``."""
+        """Return (X, Y) of each level, finest first, of a grid of ``size``."""
         sizes = [tuple(size)]
         while len(sizes) < self.num_levels:
             sizes.append(tuple((n + 1) // 2 for n in sizes[-1]))
         return sizes
 
     def encode(self, semantics: torch.Tensor) -> torch.Tensor:
-        """Encode occupancy to the latent that the quantiser compares.
+        """Encode occupancy into the latent that the quantiser compares.
 
         Args:
             semantics (Tensor): (B, X, Y, Z) class ids of any integer type. X
@@ -134,7 +136,7 @@ class SceneVQVAE(BaseModule):
             )
         # Height outside, embedding inside: channel = z * E + e. The map is
         # channels-last in memory, which the convolutions keep.
-        folded = self.class_embeds(semantics.int()).flatten(3)
+        folded = self.class_embeds(semantics.int()).flatten(3)  # (B, X, Y, ZE)
         latent = self.encoder(folded.permute(0, 3, 1, 2))
         return self.vqvae.quant_conv(latent)
 
@@ -159,7 +161,7 @@ class SceneVQVAE(BaseModule):
         post_quant_conv: bool = True,
         size: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Decode a latent map to voxel features.
+        """Decode a latent map into voxel features.
 
         Args:
             latent (Tensor): (B, C, X', Y').
@@ -183,12 +185,12 @@ class SceneVQVAE(BaseModule):
             )
         if post_quant_conv:
             latent = self.vqvae.post_quant_conv(latent)
-        folded = self.decoder(latent, sizes)
-        folded = folded.permute(0, 2, 3, 1).contiguous()
+        folded = self.decoder(latent, sizes)  # (B, Z * E, X, Y)
+        folded = folded.permute(0, 2, 3, 1).contiguous()  # (B, X, Y, Z * E)
         return folded.unflatten(3, (self.grid_shape[2], self.expansion))
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
-        """Class logits of every voxel.
+        """Compute the class logits of every voxel.
 
         At Occ3D's size these are 46 MB for each frame in fp32; losses that
         need fewer voxels take ``logits_at``.
@@ -204,7 +206,7 @@ class SceneVQVAE(BaseModule):
     def logits_at(
         self, features: torch.Tensor, flat_voxel_index: torch.Tensor
     ) -> torch.Tensor:
-        """Class logits of chosen voxels.
+        """Compute the class logits of chosen voxels.
 
         Args:
             features (Tensor): (B, X, Y, Z, E).
@@ -217,7 +219,9 @@ class SceneVQVAE(BaseModule):
         return self.logits(features.flatten(0, -2)[flat_voxel_index])
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
-        """The likeliest class of every voxel, frame by frame.
+        """Return the most probable class of every voxel.
+
+        Frames are computed one by one, to save memory.
 
         Args:
             features (Tensor): (B, X, Y, Z, E).

@@ -1,4 +1,4 @@
-"""Nearest-code quantisation of a latent map (VQ-VAE, arXiv 1711.00937)."""
+"""Quantise a latent map by its nearest codes (VQ-VAE, arXiv 1711.00937)."""
 
 import torch
 import torch.nn.functional as F
@@ -7,12 +7,12 @@ from torch import nn
 
 
 class VectorQuantizer(BaseModule):
-    """A codebook between two 1x1 convolutions, as OccWorld trains it.
+    """Codebook between two 1x1 convolutions, as OccWorld trains it.
 
     Codes are compared by squared Euclidean distance without normalisation.
     There is no moving average, no code restart and no entropy term. The
-    convolutions stand outside ``forward``, so that a latent that comes from
-    elsewhere may skip either of them.
+    convolutions are applied outside ``forward``, so that a latent of another
+    source may skip either of them.
 
     Args:
         channels (int): Width of the latent map and of a code.
@@ -38,12 +38,12 @@ class VectorQuantizer(BaseModule):
         self.post_quant_conv = nn.Conv2d(channels, channels, 1)
 
     def nearest(self, latent: torch.Tensor) -> torch.Tensor:
-        """Indices of the nearest codes, (N, C) -> (N,) int64."""
+        """Find the nearest code of each latent, (N, C) to (N,) int64."""
         codes = self.embedding.weight
         # |z - e|^2 without |z|^2, which is the same for every code.
         scores = torch.addmm(
             codes.square().sum(1), latent, codes.t(), alpha=-2
-        )
+        )  # (N, num_codes)
         return scores.argmin(1)
 
     def forward(
@@ -64,11 +64,11 @@ class VectorQuantizer(BaseModule):
         # Distances between close codes do not survive half precision.
         with torch.autocast(latent.device.type, enabled=False):
             latent = latent.float()
-            cells = latent.permute(0, 2, 3, 1)
+            cells = latent.permute(0, 2, 3, 1)  # (B, X', Y', C)
             with torch.no_grad():
                 indices = self.nearest(cells.flatten(0, 2))
                 indices = indices.view(cells.shape[:3])
-            codes = self.embedding(indices)
+            codes = self.embedding(indices)  # (B, X', Y', C)
             loss = F.mse_loss(codes.detach(), cells)
             loss = loss + self.beta * F.mse_loss(codes, cells.detach())
             codes = cells + (codes - cells).detach()

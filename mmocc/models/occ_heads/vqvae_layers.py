@@ -1,4 +1,4 @@
-"""Building blocks of the scene VQ-VAE: 2D convolutions over a bird's-eye view.
+"""Building blocks of the scene VQ-VAE, over a bird's-eye view.
 
 The blocks are those of VQGAN (Esser et al., CVPR 2021) in the form that
 OccWorld (Zheng et al., ECCV 2024) trains. Attribute names (``norm1``,
@@ -20,7 +20,7 @@ NARROW_GROUP_CHANNELS = 4
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm with OccWorld's rule for the number of groups."""
+    """Build a GroupNorm with OccWorld's rule for the number of groups."""
     groups = NORM_GROUPS
     if channels <= NORM_GROUPS:
         groups = channels // NARROW_GROUP_CHANNELS
@@ -35,7 +35,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(BaseModule):
-    """Two rounds of norm, swish and 3x3 convolution beside a skip.
+    """Norm, swish and 3x3 convolution, twice, beside a skip connection.
 
     Args:
         in_channels (int): Width of the input.
@@ -56,7 +56,7 @@ class ResidualBlock(BaseModule):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, in_channels, X, Y) -> (B, out_channels, X, Y)."""
+        """Map (B, in_channels, X, Y) to (B, out_channels, X, Y)."""
         hidden = self.conv1(F.silu(self.norm1(x)))
         hidden = self.conv2(F.silu(self.norm2(hidden)))
         return self.nin_shortcut(x) + hidden
@@ -78,14 +78,14 @@ class AttentionBlock(BaseModule):
         self.proj_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, X, Y) -> the same shape."""
+        """Map (B, channels, X, Y) to the same shape."""
         normed = self.norm(x)
         # (B, 1 head, X * Y, C); scores are scaled by C ** -0.5.
         q, k, v = (
             conv(normed).flatten(2).transpose(1, 2).unsqueeze(1)
             for conv in (self.q, self.k, self.v)
         )
-        attended = F.scaled_dot_product_attention(q, k, v)
+        attended = F.scaled_dot_product_attention(q, k, v)  # (B, 1, X Y, C)
         attended = attended.squeeze(1).transpose(1, 2).reshape(x.shape)
         return x + self.proj_out(attended)
 
@@ -102,7 +102,7 @@ class Downsample(BaseModule):
         self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, X, Y) -> (B, C, ceil(X / 2), ceil(Y / 2))."""
+        """Map (B, C, X, Y) to (B, C, ceil(X / 2), ceil(Y / 2))."""
         return self.conv(x)
 
 
@@ -118,12 +118,12 @@ class Upsample(BaseModule):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-        """(B, C, X, Y) -> (B, C, *size).
+        """Map (B, C, X, Y) to (B, C, *size).
 
         Args:
-            x (Tensor): The map.
-            size (tuple[int, int]): 2X or 2X - 1, and 2Y or 2Y - 1. What is
-                too much is cut from the first row and column, as in OccWorld.
+            x (Tensor): Map of the coarser level.
+            size (tuple[int, int]): 2X or 2X - 1, and 2Y or 2Y - 1. The
+                surplus is cut from the first row and column, as in OccWorld.
         """
         x = F.interpolate(x, scale_factor=2, mode='nearest')
         return self.conv(x[..., -size[0] :, -size[1] :])

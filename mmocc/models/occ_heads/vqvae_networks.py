@@ -36,12 +36,12 @@ class Middle(BaseModule):
         self.block_2 = ResidualBlock(channels, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, X, Y) -> the same shape."""
+        """Map (B, C, X, Y) to the same shape."""
         return self.block_2(self.attn_1(self.block_1(x)))
 
 
 class Level(BaseModule):
-    """The residual blocks of one resolution, each with attention if asked.
+    """Residual blocks of one resolution, each with attention if asked.
 
     Args:
         in_channels (int): Width of the input.
@@ -68,7 +68,7 @@ class Level(BaseModule):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, in_channels, X, Y) -> (B, out_channels, X, Y)."""
+        """Map (B, in_channels, X, Y) to (B, out_channels, X, Y)."""
         for i, block in enumerate(self.block):
             x = block(x)
             if self.attn:
@@ -77,12 +77,12 @@ class Level(BaseModule):
 
 
 class Encoder(BaseModule):
-    """Folded voxel embeddings to the latent map.
+    """Encode folded voxel embeddings into a latent map.
 
     Args:
         in_channels (int): Width of the input, grid height x expansion.
         widths (Sequence[int]): Width of each level, finest first.
-        num_res_blocks (int): Residual blocks on each level.
+        num_res_blocks (int): Number of residual blocks on each level.
         attention_levels (Sequence[int]): Levels with attention.
         mid_attention (bool): Whether the middle has attention.
         latent_channels (int): Width of the output.
@@ -115,10 +115,10 @@ class Encoder(BaseModule):
         self.conv_out = nn.Conv2d(widths[-1], latent_channels, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, in_channels, X, Y) -> (B, latent_channels, X', Y')."""
-        x = self.conv_in(x)
+        """Map (B, in_channels, X, Y) to (B, latent_channels, X', Y')."""
+        x = self.conv_in(x)  # (B, widths[0], X, Y)
         for i, level in enumerate(self.down):
-            x = level(x)
+            x = level(x)  # (B, widths[i], X_i, Y_i)
             if i + 1 < len(self.down):
                 x = level.downsample(x)
         x = self.mid(x)
@@ -126,12 +126,12 @@ class Encoder(BaseModule):
 
 
 class Decoder(BaseModule):
-    """The latent map to folded voxel features.
+    """Decode a latent map into folded voxel features.
 
     Args:
         latent_channels (int): Width of the input.
         widths (Sequence[int]): Width of each level, finest first.
-        num_res_blocks (int): Residual blocks on each level.
+        num_res_blocks (int): Number of residual blocks on each level.
         attention_levels (Sequence[int]): Levels with attention.
         mid_attention (bool): Whether the middle has attention.
         out_channels (int): Width of the output, grid height x expansion.
@@ -166,16 +166,16 @@ class Decoder(BaseModule):
     def forward(
         self, x: torch.Tensor, sizes: Sequence[tuple[int, int]]
     ) -> torch.Tensor:
-        """(B, latent_channels, X', Y') -> (B, out_channels, X, Y).
+        """Map (B, latent_channels, X', Y') to (B, out_channels, X, Y).
 
         Args:
-            x (Tensor): The latent map.
+            x (Tensor): Latent map.
             sizes (Sequence[tuple[int, int]]): (X, Y) of each level, finest
                 first.
         """
-        x = self.mid(self.conv_in(x))
+        x = self.mid(self.conv_in(x))  # (B, widths[-1], X', Y')
         for i in reversed(range(len(self.up))):
-            x = self.up[i](x)
+            x = self.up[i](x)  # (B, widths[i], X_i, Y_i)
             if i > 0:
                 x = self.up[i].upsample(x, sizes[i - 1])
         return self.conv_out(F.silu(self.norm_out(x)))

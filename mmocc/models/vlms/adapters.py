@@ -33,7 +33,7 @@ class BottleneckAdapter(BaseModule):
         return x + self.up(F.gelu(self.down(x)))
 
     def follow(self, module: nn.Module, inputs: tuple, output: Tensor):
-        """Forward hook: adapt the output of ``module``.
+        """Adapt the output of ``module`` as its forward hook.
 
         A bound method, so that a deep copy of the model hooks its own copy.
         """
@@ -41,7 +41,7 @@ class BottleneckAdapter(BaseModule):
 
 
 class DecoderAdapters(BaseModule):
-    """One adapter behind each named sublayer of each decoder layer.
+    """Adapters behind named sublayers of all layers of a decoder.
 
     The Hugging Face model stays as it is: adapters act through forward hooks
     and keep their weights here, so the decoder's parameter names do not

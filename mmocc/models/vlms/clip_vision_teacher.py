@@ -1,4 +1,4 @@
-"""A frozen CLIP that says, patch by patch, what an image shows.
+"""Patch features of a frozen CLIP, the teacher of a distillation.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language
 Supervision", ICML 2021. The model is composed as Hugging Face ships it.
@@ -21,7 +21,7 @@ MAX_COLOUR = 255
 
 @MODELS.register_module()
 class CLIPVisionTeacher(BaseModule):
-    """The image tower of CLIP as a map of patch features, never trained.
+    """Map images to CLIP's patch features. Never trained.
 
     Images are resized to whole patches, as close to their own size as that
     allows, and position embeddings are interpolated to their shape. So a
@@ -33,12 +33,13 @@ class CLIPVisionTeacher(BaseModule):
             ``config``.
         config (dict, optional): ``CLIPVisionConfig`` as a dict; used, and
             needed, only where ``pretrained`` is None.
-        dtype (str): Of weights and arithmetic, also under autocast. Defaults
-            to 'float32'.
-        layer (int): Which hidden states are read, as transformers counts
-            them: 0 enters the first layer, -1 leaves the last one. Defaults
-            to -2, as LLaVA (Liu et al., NeurIPS 2023): CLIP's class token
-            looks there, while nothing trains the patches behind it.
+        dtype (str): Type of weights and arithmetic, also under autocast.
+            Defaults to 'float32'.
+        layer (int): Index of the hidden states that are read, as transformers
+            counts them: 0 is the input of the first layer, -1 the output of
+            the last one. Defaults to -2, as LLaVA (Liu et al., NeurIPS 2023):
+            CLIP's class token attends to these patches, while no loss reaches
+            those of the last layer.
 
     Raises:
         ValueError: If there is nothing to build from, the checkpoint lacks
@@ -98,13 +99,14 @@ class CLIPVisionTeacher(BaseModule):
 
     @torch.no_grad()
     def forward(self, imgs: Tensor) -> Tensor:
-        """Look at images.
+        """Extract patch features of images.
 
         Args:
             imgs (Tensor): (B, V, 3, H, W) RGB from 0 to 255.
 
         Returns:
-            Tensor: (B, V, D, h, w) float32, without the class token.
+            Tensor: (B, V, D, h, w) float32, h x w patches without the class
+            token.
         """
         patch = self.hf.config.patch_size
         grid = [max(round(side / patch), 1) for side in imgs.shape[-2:]]
@@ -114,19 +116,20 @@ class CLIPVisionTeacher(BaseModule):
                 size=[cells * patch for cells in grid],
                 mode='bilinear',
                 antialias=True,
-            )
+            )  # (B V, 3, h * patch, w * patch)
             out = self.hf(
                 (pixels - self.mean) / self.std,
                 output_hidden_states=True,
                 interpolate_pos_encoding=True,
             )
+        # (B V, 1 + h w, D) without the class token
         patches = out.hidden_states[self.layer][:, 1:].float()
-        maps = patches.transpose(1, 2).unflatten(2, grid)
+        maps = patches.transpose(1, 2).unflatten(2, grid)  # (B V, D, h, w)
         return maps.unflatten(0, imgs.shape[:2])
 
 
 def _load(pretrained: str, dtype: torch.dtype) -> CLIPVisionModel:
-    """The tower of a checkpoint, which must hold all of it."""
+    """Load the tower of a checkpoint, which must hold all of it."""
     model, found = CLIPVisionModel.from_pretrained(
         resolve_pretrained(pretrained),
         dtype=dtype,
