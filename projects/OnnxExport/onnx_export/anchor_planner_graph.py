@@ -1,4 +1,4 @@
-"""SparseOccVLA's planner as a graph: scorer, DDIM steps and the choice."""
+"""SparseOccVLA's planner as a graph: scorer, DDIM steps and choice."""
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +17,17 @@ class AnchorPlannerGraph(nn.Module):
     """``AnchorDiffusionPlanner.predict`` with tensors in and out.
 
     B frames, Q occupancy queries of width D, A anchors, K of them denoised
-    (``planner.denoise``), T steps. The walk of DDIM is unrolled; its noise is
-    a constant of the graph.
+    (``planner.denoise``), T steps. The steps of DDIM are unrolled; the noise
+    is a constant of the graph.
 
     Args:
-        planner (AnchorDiffusionPlanner): With its weights and anchors.
+        planner (AnchorDiffusionPlanner): Planner with its weights and
+            anchors.
 
     Attributes:
-        inputs (tuple[str, ...]): What the planner reads of ``reasoning``,
-            ``features``, ``centres``, ``status`` and ``global_tokens``.
+        inputs (tuple[str, ...]): Names of the inputs that the planner reads,
+            out of ``reasoning``, ``features``, ``centres``, ``status`` and
+            ``global_tokens``.
 
     Raises:
         ValueError: If its noise is another for each frame, or it reads what
@@ -76,7 +78,7 @@ class AnchorPlannerGraph(nn.Module):
     def forward(
         self, *values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Plan.
+        """Plan the trajectory of the next 3 s.
 
         Args:
             values (Tensor): In the order of ``inputs``: ``reasoning``, as
@@ -125,7 +127,7 @@ class AnchorPlannerGraph(nn.Module):
     def example(
         self, num_queries: int, num_global: int, seed: int = 0
     ) -> dict[str, Tensor]:
-        """Random inputs of one frame, for tracing and for comparisons."""
+        """Make random inputs of one frame, for tracing and comparisons."""
         planner = self.planner
         generator = torch.Generator().manual_seed(seed)
 

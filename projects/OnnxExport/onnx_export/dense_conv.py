@@ -39,18 +39,18 @@ class DenseTensor:
     finer: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
     def replace_feature(self, features: Tensor) -> 'DenseTensor':
-        """Other features at the same cells; the name is spconv's."""
+        """Return a tensor of other features; the name is spconv's."""
         return dataclasses.replace(self, features=features)
 
     def volume(self) -> Tensor:
-        """(B, C, X, Y, Z), zeros where no voxel is."""
+        """Return features as (B, C, X, Y, Z), zeros where no voxel is."""
         frames, _, *shape = self.occupied.shape
         cells = self.features.unflatten(0, (frames, *shape))
         return cells.permute(0, 4, 1, 2, 3) * self.occupied
 
 
 class DenseOps:
-    """What ``SparseUNet`` asks of a backend once it is built."""
+    """Backend of a built ``SparseUNet``: makes its tensor."""
 
     @staticmethod
     def tensor(
@@ -59,7 +59,10 @@ class DenseOps:
         spatial_shape: tuple[int, int, int],
         batch_size: int,
     ) -> DenseTensor:
-        """Features of all cells; ``indices`` (cells,) is 1 where one is."""
+        """Build a tensor of all cells.
+
+        ``indices`` (cells,) is 1 where a cell is occupied, else 0.
+        """
         occupied = indices.view(batch_size, 1, *spatial_shape)
         return DenseTensor(features, occupied)
 
@@ -79,7 +82,7 @@ class DenseSubmanifoldConv(_DenseConv):
     """``SubmanifoldConv`` over all cells."""
 
     def forward(self, x: DenseTensor) -> DenseTensor:
-        """(cells, C_in) to (cells, C_out)."""
+        """Map features (cells, C_in) to (cells, C_out)."""
         weight = self.weight.permute(0, 4, 1, 2, 3)
         return x.replace_feature(
             _rows(F.conv3d(x.volume(), weight, padding=PADDING))
@@ -87,10 +90,10 @@ class DenseSubmanifoldConv(_DenseConv):
 
 
 class DenseStridedConv(_DenseConv):
-    """``StridedConv`` over all cells: a voxel wherever one is met."""
+    """``StridedConv`` over all cells; occupied wherever one is met."""
 
     def forward(self, x: DenseTensor) -> DenseTensor:
-        """(cells, C_in) to (fewer cells, C_out)."""
+        """Map features (cells, C_in) to (fewer cells, C_out)."""
         x.finer[self.key] = x.occupied
         weight = self.weight.permute(0, 4, 1, 2, 3)
         out = F.conv3d(x.volume(), weight, stride=STRIDE, padding=PADDING)
@@ -102,7 +105,7 @@ class DenseInverseConv(_DenseConv):
     """``InverseConv`` over all cells."""
 
     def forward(self, x: DenseTensor) -> DenseTensor:
-        """(cells, C_in) to (more cells, C_out)."""
+        """Map features (cells, C_in) to (more cells, C_out)."""
         finer = x.finer[self.key]
         out = F.conv_transpose3d(
             x.volume(),
@@ -150,5 +153,5 @@ def make_dense(unet: SparseUNet) -> None:
 
 
 def _rows(volume: Tensor) -> Tensor:
-    """(B, C, X, Y, Z) to (B * X * Y * Z, C)."""
+    """Turn a volume (B, C, X, Y, Z) into rows (B * X * Y * Z, C)."""
     return torch.movedim(volume, 1, -1).flatten(0, 3)

@@ -1,4 +1,4 @@
-"""The voxel refiner with shapes that do not depend on the frame."""
+"""The voxel refiner with tensors of fixed shapes."""
 
 import copy
 import math
@@ -27,8 +27,8 @@ class DenseRefiner(nn.Module):
     are occupied; it is meant for export, not for training.
 
     Args:
-        refiner (SparseVoxelRefiner): Of the torch backend; is copied. What a
-            voxel head says is left out.
+        refiner (SparseVoxelRefiner): Refiner of the torch backend, which is
+            copied. A voxel head is left out.
 
     Raises:
         ValueError: If its convolutions are of another backend.
@@ -75,12 +75,12 @@ class DenseRefiner(nn.Module):
         known = inside.to(scores)
 
         x = self._encode(features, points, scores, index).flatten(0, 2)
-        weight = ((scores + TINY) * known).flatten()
+        weight = ((scores + TINY) * known).flatten()  # (B * Q * R,)
         total = weight.new_zeros(table).index_add(0, cell, weight)
         share = weight / total[cell].clamp(min=TINY)
         x = x.new_zeros(table, x.shape[1]).index_add(
             0, cell, share[:, None] * x
-        )
+        )  # (B * X * Y * Z, C)
         occupied = (total > 0).to(x)
         x = inner.unet(x, occupied, grid.shape, batch)
         at_point = x[cell].unflatten(0, (batch, queries, per_query))
@@ -97,7 +97,7 @@ class DenseRefiner(nn.Module):
     def _encode(
         self, features: Tensor, points: Tensor, scores: Tensor, index: Tensor
     ) -> Tensor:
-        """Features of points, (B, Q, R, C)."""
+        """Make features of points, (B, Q, R, C)."""
         inner, grid = self.inner, self.inner.grid
         size = torch.as_tensor(grid.voxel_size).to(points)
         minimum = torch.as_tensor(grid.minimum).to(points)

@@ -47,7 +47,7 @@ class EncoderGraph(nn.Module):
     def forward(
         self, imgs: Tensor, ego2img: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Find what is occupied.
+        """Encode images into occupancy queries.
 
         Args:
             imgs (Tensor): (B, T * V, 3, H, W), normalised and padded as the
@@ -62,6 +62,7 @@ class EncoderGraph(nn.Module):
             of the last layer.
         """
         maps = self.neck(self.backbone(imgs.flatten(0, 1)))
+        # (B T V, D, h, w) to (B, T V, D, h, w)
         maps = [each.unflatten(0, imgs.shape[:2]) for each in maps]
         scene = self.encoder(maps, ego2img, tuple(imgs.shape[-2:]))
         last = scene.layers[-1]
@@ -76,19 +77,22 @@ class EncoderGraph(nn.Module):
     def example(
         self, image_shape: tuple[int, int], seed: int = 0
     ) -> dict[str, Tensor]:
-        """Random images of one frame, for tracing and for comparisons.
+        """Make random images of one frame, for tracing and comparisons.
 
         The cameras stand in a ring, evenly turned, each as wide as high.
 
         Args:
             image_shape (tuple[int, int]): Height and width in pixels.
-            seed (int): Of the images. Defaults to 0.
+            seed (int): Random seed of the images. Defaults to 0.
+
+        Returns:
+            dict[str, Tensor]: ``imgs`` and ``ego2img``.
         """
         generator = torch.Generator().manual_seed(seed)
         frames, views = self.encoder.num_frames, self.encoder.num_views
         ring = torch.stack(
             [
-                _looking(2 * math.pi * view / views, image_shape)
+                _ring_camera(2 * math.pi * view / views, image_shape)
                 for view in range(views)
             ]
         )
@@ -98,8 +102,8 @@ class EncoderGraph(nn.Module):
         return dict(imgs=imgs, ego2img=ring.repeat(frames, 1, 1)[None])
 
 
-def _looking(yaw: float, image_shape: tuple[int, int]) -> Tensor:
-    """(4, 4) of a level pinhole camera that looks along ``yaw``."""
+def _ring_camera(yaw: float, image_shape: tuple[int, int]) -> Tensor:
+    """Return ``ego2img`` (4, 4) of a level pinhole camera at a yaw."""
     height, width = image_shape
     cam2img = torch.tensor(
         [

@@ -1,4 +1,4 @@
-"""OccVLA's planner as a graph: tensors in place of data samples."""
+"""OccVLA's planner as a graph of tensors."""
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,12 @@ from mmocc.structures.occ3d import NUM_HISTORY
 class MLPPlannerGraph(nn.Module):
     """``MLPPlanner`` with tensors in and out.
 
-    B frames, N visual tokens of width D. What the config switches off is an
-    input all the same, and is not read.
+    B frames, N visual tokens of width D. Inputs that the config switches off
+    are there all the same, and are not read.
 
     Args:
-        planner (MLPPlanner): With its weights.
-        embed_dims (int): D.
+        planner (MLPPlanner): Planner with its weights.
+        embed_dims (int): Width of the visual tokens, D.
     """
 
     inputs = (
@@ -45,7 +45,7 @@ class MLPPlannerGraph(nn.Module):
         his_trajs: Tensor,
         his_masks: Tensor,
     ) -> tuple[Tensor]:
-        """Plan.
+        """Plan the trajectory of the next 3 s.
 
         Args:
             visual_tokens (Tensor): (B, N, D), the language model's last
@@ -73,7 +73,7 @@ class MLPPlannerGraph(nn.Module):
         return (plan,)
 
     def example(self, num_tokens: int, seed: int = 0) -> dict[str, Tensor]:
-        """Random inputs of one frame, for tracing and for comparisons."""
+        """Make random inputs of one frame, for tracing and comparisons."""
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:

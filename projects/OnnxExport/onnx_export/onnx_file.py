@@ -1,4 +1,4 @@
-"""From a graph to an ONNX file, and back to numbers."""
+"""Write ONNX files, run them, and compare them with PyTorch."""
 
 import contextlib
 import copy
@@ -23,13 +23,13 @@ WAY_OUT = (
 
 
 class Graph(Protocol):
-    """A module with named tensors in and out.
+    """Module with named tensors in and out.
 
     Attributes:
-        inputs (tuple[str, ...]): In order.
-        outputs (tuple[str, ...]): In order.
-        free (dict[str, dict[int, str]]): By input, the dimensions of any
-            length, with a name each.
+        inputs (tuple[str, ...]): Names of the inputs, in order.
+        outputs (tuple[str, ...]): Names of the outputs, in order.
+        free (dict[str, dict[int, str]]): Names of the dimensions that may
+            have any length, by input and dimension.
     """
 
     inputs: tuple[str, ...]
@@ -37,7 +37,7 @@ class Graph(Protocol):
     free: dict[str, dict[int, str]]
 
     def __call__(self, *values: Tensor) -> tuple[Tensor, ...]:
-        """Outputs in order, for inputs in order."""
+        """Map inputs in order to outputs in order."""
 
 
 def to_onnx(
@@ -45,16 +45,16 @@ def to_onnx(
     example: Mapping[str, Tensor],
     metadata: Mapping[str, str],
 ) -> bytes:
-    """Export a graph.
+    """Export a graph to the content of an ONNX file.
 
     Args:
         graph (Graph): In evaluation mode, on the CPU.
-        example (Mapping[str, Tensor]): Every input. All but the graph's
+        example (Mapping[str, Tensor]): Inputs by name. All but the graph's
             ``free`` dimensions keep these lengths.
-        metadata (Mapping[str, str]): What a user of the file must know.
+        metadata (Mapping[str, str]): Facts that a user of the file must know.
 
     Returns:
-        bytes: The content of an ONNX file.
+        bytes: Content of an ONNX file.
 
     Raises:
         ImportError: If ``onnx`` or ``onnxscript`` is missing.
@@ -88,11 +88,11 @@ def run_onnx(
     """Run an ONNX file with onnxruntime on the CPU.
 
     Args:
-        content (bytes): Of the file.
-        inputs (Mapping[str, Tensor]): Every input.
+        content (bytes): Content of the file.
+        inputs (Mapping[str, Tensor]): Inputs by name.
 
     Returns:
-        dict[str, np.ndarray]: Every output.
+        dict[str, np.ndarray]: Outputs by name.
 
     Raises:
         ImportError: If ``onnxruntime`` is missing.
@@ -114,16 +114,19 @@ def run_onnx(
 def differences(
     graph: Graph, content: bytes, inputs: Mapping[str, Tensor]
 ) -> dict[str, float]:
-    """How far an ONNX file is from its graph, the largest by output.
+    """Compute the largest difference of each output from PyTorch.
 
     A point within rounding of the border of a view or a voxel falls to either
-    side, in PyTorch's single precision as well. So each number counts as far
-    as it is from the nearer of PyTorch's single and double precision.
+    side, in PyTorch's single precision as well. So each number is compared
+    with the nearer of PyTorch's single and double precision.
 
     Args:
-        graph (Graph): What was exported.
-        content (bytes): Of the file.
-        inputs (Mapping[str, Tensor]): Every input.
+        graph (Graph): Exported module.
+        content (bytes): Content of its file.
+        inputs (Mapping[str, Tensor]): Inputs by name.
+
+    Returns:
+        dict[str, float]: Largest absolute difference by output.
     """
     given = [inputs[name] for name in graph.inputs]
     with torch.no_grad():
@@ -141,12 +144,13 @@ def differences(
 
 
 def write_onnx(path: str | os.PathLike, content: bytes) -> None:
-    """Write the file, in full or not at all."""
+    """Write a file, in full or not at all."""
     with atomic_open(path) as file:
         file.write(content)
 
 
 def _onnxscript_opset() -> ModuleType:
+    """Import the operators, or say how to install them."""
     try:
         import onnx  # noqa: F401
         from onnxscript import opset18
@@ -156,7 +160,7 @@ def _onnxscript_opset() -> ModuleType:
 
 
 def _translations(opset: ModuleType) -> dict[Any, Callable]:
-    """Operators for which the exporter has no rule."""
+    """Return rules for operators for which the exporter has none."""
 
     def cdist(first, second, p: float, compute_mode: int = 0):
         if p != 2:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
+from mmocc.projects.OnnxExport.onnx_export import build_encoder, build_planner
 from mmocc.registry import MODELS
 from mmocc.utils.config import load_config
 
@@ -44,12 +45,10 @@ def checkpoints(configs, tmp_path_factory):
     return paths
 
 
-def test_encoder_is_for_the_images_of_the_pipeline(tool, configs, checkpoints):
+def test_encoder_is_for_the_images_of_the_pipeline(configs, checkpoints):
     init_default_scope('mmocc')
     cfg = load_config(configs['sparseoccvla'])
-    graph, example, metadata = tool.encoder_graph(
-        cfg, checkpoints['sparseoccvla']
-    )
+    graph, example, metadata = build_encoder(cfg, checkpoints['sparseoccvla'])
     height, width = example(0)['imgs'].shape[-2:]
     assert metadata['padded_size'] == f'[{height}, {width}]'
     assert metadata['channels'] == 'RGB'
@@ -62,11 +61,9 @@ def test_encoder_is_for_the_images_of_the_pipeline(tool, configs, checkpoints):
 
 
 @pytest.mark.parametrize('name', ['occvla', 'sparseoccvla'])
-def test_planner_has_the_weights_of_the_checkpoint(
-    tool, configs, checkpoints, name
-):
+def test_planner_has_the_weights_of_the_checkpoint(configs, checkpoints, name):
     init_default_scope('mmocc')
-    graph, example, metadata = tool.planner_graph(
+    graph, example, metadata = build_planner(
         load_config(configs[name]), checkpoints[name]
     )
     graph.eval()

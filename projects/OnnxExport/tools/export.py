@@ -6,37 +6,27 @@ python tools/export.py CONFIG CHECKPOINT --part planner --out FILE.onnx --check
 """
 
 import argparse
-import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmocc.apis.pipeline import build_inference_pipeline, expected_cameras
-from mmocc.apis.weights import load_weights
-from mmocc.datasets import LoadSurroundImages
-from mmocc.models.planners import MLPPlanner
 from mmocc.projects.OnnxExport.onnx_export import (
-    AnchorPlannerGraph,
-    EncoderGraph,
-    MLPPlannerGraph,
+    Graph,
+    build_encoder,
+    build_planner,
     differences,
     to_onnx,
     write_onnx,
 )
-from mmocc.registry import MODELS
-from mmocc.utils.config import ConfigError, explained, load_config
+from mmocc.utils.config import explained, load_config
 from mmocc.utils.overrides import Overrides
 
-PARTS = ('encoder', 'planner')
+PARTS = dict(encoder=build_encoder, planner=build_planner)
 # In each output's own unit: metres, logits, features.
 TOLERANCE = 1e-3
 CHECKS = 3  # random inputs to compare on
-# Visual tokens to trace OccVLA's planner with, which takes any number.
-EXAMPLE_TOKENS = 64
 
 EPILOG = """
 encoder: SparseOccVLA's images to occupancy queries (backbone, neck, encoder).
@@ -73,91 +63,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def encoder_graph(
-    cfg: Config, checkpoint: str
-) -> tuple[EncoderGraph, Callable[[int], dict[str, Tensor]], dict[str, str]]:
-    """The graph, its random inputs by seed, and what users must know."""
-    wanted = ('backbone', 'neck', 'encoder')
-    missing = [name for name in wanted if name not in cfg.model]
-    if missing:
-        raise ConfigError(
-            f'{cfg.filename}: model.{missing[0]} is not there; only a model '
-            f'with {", ".join(wanted)} has an encoder to export (docs/'
-            'export.md says what else can be exported)'
-        )
-    refiners = cfg.model.encoder.get('refiner') or []
-    for refiner in [refiners] if isinstance(refiners, dict) else refiners:
-        refiner['backend'] = 'torch'
-    parts = nn.ModuleDict(
-        {name: MODELS.build(cfg.model[name]) for name in wanted}
-    )
-    load_weights(parts, checkpoint)
-    graph = EncoderGraph(parts['backbone'], parts['neck'], parts['encoder'])
-    transforms = build_inference_pipeline(cfg)
-    loader = next(t for t in transforms if isinstance(t, LoadSurroundImages))
-    if loader.size is None:
-        raise ConfigError(
-            f'{cfg.filename}: LoadSurroundImages has no `size`, and a graph '
-            'is for one size of images; set it in the test pipeline'
-        )
-    preprocessor = cfg.model.data_preprocessor
-    divisor = preprocessor.get('pad_size_divisor', 1)
-    shape = tuple(math.ceil(n / divisor) * divisor for n in loader.size)
-    metadata = dict(
-        cameras=json.dumps(expected_cameras(transforms)),
-        num_frames=str(parts['encoder'].num_frames),
-        image_size=json.dumps(loader.size),
-        padded_size=json.dumps(shape),
-        mean=json.dumps(preprocessor.get('mean')),
-        std=json.dumps(preprocessor.get('std')),
-        channels='RGB' if preprocessor.get('bgr_to_rgb') else 'BGR',
-    )
-    return graph, lambda seed: graph.example(shape, seed), metadata
-
-
-def planner_graph(
-    cfg: Config, checkpoint: str
-) -> tuple[
-    MLPPlannerGraph | AnchorPlannerGraph,
-    Callable[[int], dict[str, Tensor]],
-    dict[str, str],
-]:
-    """Likewise of a planner."""
-    if cfg.model.get('planner') is None:
-        raise ConfigError(
-            f'{cfg.filename}: model.planner is not there; use the config of '
-            'stage 3'
-        )
-    parts = nn.ModuleDict(dict(planner=MODELS.build(cfg.model.planner)))
-    load_weights(parts, checkpoint)
-    planner = parts['planner']
-    metadata = dict(planner=type(planner).__name__)
-    if isinstance(planner, MLPPlanner):
-        graph = MLPPlannerGraph(planner, cfg.model.planner.embed_dims)
-        return (
-            graph,
-            lambda seed: graph.example(EXAMPLE_TOKENS, seed),
-            metadata,
-        )
-    graph = AnchorPlannerGraph(planner)
-    queries = cfg.model.encoder.num_queries
-    overview = (cfg.model.get('bridge') or {}).get('num_global', 0)
-    return (
-        graph,
-        lambda seed: graph.example(queries, overview, seed),
-        metadata,
-    )
-
-
 def check(
-    graph: EncoderGraph | MLPPlannerGraph | AnchorPlannerGraph,
+    graph: Graph,
     content: bytes,
     example: Callable[[int], dict[str, Tensor]],
 ) -> None:
-    """Print how far onnxruntime is from PyTorch.
+    """Print the largest differences between onnxruntime and PyTorch.
 
     Raises:
-        ValueError: If that is further than ``TOLERANCE``.
+        ValueError: If one is larger than ``TOLERANCE``.
     """
     runs = [
         differences(graph, content, example(seed))
@@ -182,8 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg = load_config(args.config, args.cfg_options)
     with explained(cfg):
         init_default_scope(cfg.default_scope)
-        build = dict(encoder=encoder_graph, planner=planner_graph)[args.part]
-        graph, example, metadata = build(cfg, args.checkpoint)
+        graph, example, metadata = PARTS[args.part](cfg, args.checkpoint)
         graph.eval()
         content = to_onnx(graph, example(0), metadata)
         if args.check:
