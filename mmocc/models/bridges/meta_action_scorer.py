@@ -14,7 +14,7 @@ from mmocc.models.bridges.greedy_decoding import greedy_decode
 from mmocc.models.bridges.packed_sequence import PackedSequence
 from mmocc.models.bridges.sparse_query_bridge import SparseQueryBridge
 from mmocc.models.bridges.vlo_bridge import VLOBridge
-from mmocc.models.layers.block_attention import PrefixMemory
+from mmocc.models.layers.block_layout import PrefixMemory
 from mmocc.structures import META_ACTIONS
 from mmocc.structures.meta_action import ACTION_MARKER
 from mmocc.structures.tokens import TextBatch

@@ -5,7 +5,10 @@ from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from mmocc.models.losses.set_occ_loss import OccupiedVoxels, occupied_voxels
+from mmocc.models.losses.occupied_voxels import (
+    OccupiedVoxels,
+    occupied_voxels,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, OccDataSample
 from mmocc.structures.sparse_occ import PointSet, SparseOccFeatures

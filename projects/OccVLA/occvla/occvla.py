@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmocc.models.bridges import MetaActionScorer, MetaActionScores
 from mmocc.models.detectors import META_TASK, BaseVLA
-from mmocc.models.layers.block_attention import PrefixMemory
+from mmocc.models.layers.block_layout import PrefixMemory
 from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
 from mmocc.structures import META_ACTIONS, OccDataSample
