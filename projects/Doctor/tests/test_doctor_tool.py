@@ -8,7 +8,7 @@ from mmocc.utils.env import collect_environment
 
 @pytest.fixture
 def doctor(load_tool, monkeypatch, capsys):
-    tool = load_tool('doctor.py')
+    tool = load_tool('projects/Doctor/tools/doctor.py')
 
     def run(environment, *arguments) -> tuple[int, str]:
         monkeypatch.setattr('sys.argv', ['doctor.py', *arguments])

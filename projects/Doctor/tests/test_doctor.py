@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from packaging.requirements import Requirement
 
-from mmocc.utils.doctor import RULES, Level, examine
+from mmocc.projects.Doctor.doctor.rules import RULES, Level, examine
 from mmocc.utils.env import Environment, Gpu
 
 GOOD = Environment(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmocc.evaluation.ego_mlp import EgoMLP
+from mmocc.projects.Baselines.baselines.ego_mlp import EgoMLP
 
 SECONDS = 0.5 * np.arange(1, 7)
 

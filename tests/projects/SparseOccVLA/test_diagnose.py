@@ -27,7 +27,7 @@ GRID = (200, 200, 16)
 
 @pytest.fixture
 def diagnose(load_tool):
-    return load_tool('analysis_tools/diagnose.py')
+    return load_tool('projects/SparseOccVLA/tools/diagnose.py')
 
 
 def frame(future=None, valid=True):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmocc.evaluation.baselines import (
+from mmocc.projects.Baselines.baselines.simple_baselines import (
     FrameTruth,
     OccLabel,
     class_prior,
