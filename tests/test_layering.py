@@ -3,7 +3,7 @@
 One way only::
 
     tools -> projects -> mmocc.apis -> mmocc.models.detectors
-      -> {encoders, bridges, occ_heads, planners, vlms} -> {layers, losses}
+      -> {bridges, occ_heads, planners, vlms} -> {layers, losses}
       -> infos -> {structures, utils} -> registry
 
 ``datasets``, ``evaluation``, ``visualization``, ``annotation`` and ``engine``
@@ -31,7 +31,6 @@ BRICKS = {'mmocc.models.layers', 'mmocc.models.losses'}
 PARTS = {
     f'mmocc.models.{name}'
     for name in (
-        'encoders',
         'bridges',
         'occ_heads',
         'planners',
@@ -218,7 +217,10 @@ def test_every_package_has_a_layer():
         ('mmocc/engine/x.py', 'from .hooks import y'),
         ('mmocc/engine/x.py', 'from transformers import y'),
         ('projects/OccVLA/occvla/x.py', 'import peft'),
-        ('mmocc/models/encoders/x.py', 'import spconv.pytorch as spconv'),
+        (
+            'projects/SparseOccVLA/sparseoccvla/x.py',
+            'import spconv.pytorch as spconv',
+        ),
         ('mmocc/datasets/x.py', 'def f():\n    from nuscenes import y'),
         ('mmocc/visualization/x.py', 'import open3d as o3d'),
         ('tools/x.py', 'try:\n    import torchvision\nexcept ImportError: 0'),

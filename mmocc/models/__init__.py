@@ -9,7 +9,6 @@ Language models and CLIP keep what transformers drew or loaded.
 from mmocc.models import (
     bridges,
     detectors,
-    encoders,
     layers,
     losses,
     occ_heads,
@@ -20,7 +19,6 @@ from mmocc.models import (
 __all__ = [
     'bridges',
     'detectors',
-    'encoders',
     'layers',
     'losses',
     'occ_heads',

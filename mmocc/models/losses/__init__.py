@@ -4,19 +4,11 @@ from mmocc.models.losses.occ_losses import (
     OccCrossEntropyLoss,
     VoxelSample,
 )
-from mmocc.models.losses.occupied_voxels import (
-    OccupiedVoxels,
-    occupied_voxels,
-)
-from mmocc.models.losses.set_occ_loss import SetOccLoss
 
 __all__ = [
     'IGNORE_INDEX',
     'OccCrossEntropyLoss',
     'OccLovaszLoss',
-    'OccupiedVoxels',
-    'SetOccLoss',
     'VoxelSample',
     'lovasz_softmax',
-    'occupied_voxels',
 ]

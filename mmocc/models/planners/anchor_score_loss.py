@@ -7,7 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmocc.models.losses.global_mean import global_mean
-from mmocc.models.losses.set_occ_loss import sigmoid_focal
+from mmocc.models.losses.sigmoid_focal import sigmoid_focal
 from mmocc.registry import MODELS
 
 

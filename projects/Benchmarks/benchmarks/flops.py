@@ -28,14 +28,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_any, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmocc.models.encoders import SparseVoxelRefiner
-from mmocc.models.encoders.sparse_voxel_refiner import RefinedQueries
 from mmocc.models.losses import OccLovaszLoss
-from mmocc.models.losses.set_occ_loss import SetOccLoss
 from mmocc.models.planners.anchor_bank import AnchorBank
 from mmocc.projects.Benchmarks.benchmarks.blank_batch import (
     BatchSize,
     blank_batch,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder import SparseVoxelRefiner
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.voxel_refiner import (
+    RefinedQueries,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.occ_head.set_occ_loss import (
+    SetOccLoss,
 )
 
 aten = torch.ops.aten

@@ -12,7 +12,6 @@ import argparse
 import torch
 from torch import Tensor
 
-from mmocc.models.losses import OccupiedVoxels, occupied_voxels
 from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     GIB,
     benchmark_parser,
@@ -20,6 +19,10 @@ from mmocc.projects.Benchmarks.benchmarks.benchmarking import (
     peak_bytes,
     run_in_process,
     save_result,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.occ_head import (
+    OccupiedVoxels,
+    occupied_voxels,
 )
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, OccGrid

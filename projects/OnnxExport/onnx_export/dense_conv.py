@@ -14,13 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmocc.models.encoders.sparse_unet import SparseUNet
 from mmocc.models.layers.sparse_conv_torch import (
     InverseConv,
     StridedConv,
     SubmanifoldConv,
 )
 from mmocc.models.layers.sparse_rulebook import KERNEL, PADDING, STRIDE
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.sparse_unet import (
+    SparseUNet,
+)
 
 
 @dataclasses.dataclass(frozen=True)

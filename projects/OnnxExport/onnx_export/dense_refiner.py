@@ -6,13 +6,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mmocc.models.encoders.sparse_voxel_refiner import (
+from mmocc.models.layers.voxelise import voxel_index
+from mmocc.projects.OnnxExport.onnx_export.dense_conv import make_dense
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.voxel_refiner import (
     TINY,
     RefinedQueries,
     SparseVoxelRefiner,
 )
-from mmocc.models.layers.voxelise import voxel_index
-from mmocc.projects.OnnxExport.onnx_export.dense_conv import make_dense
 
 
 class DenseRefiner(nn.Module):

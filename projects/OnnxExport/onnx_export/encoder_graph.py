@@ -6,8 +6,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mmocc.models.encoders.sparse_voxel_refiner import SparseVoxelRefiner
 from mmocc.projects.OnnxExport.onnx_export.dense_refiner import DenseRefiner
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.voxel_refiner import (
+    SparseVoxelRefiner,
+)
 
 # Metres above the ground, of the cameras of the example.
 EXAMPLE_HEIGHT = 1.5

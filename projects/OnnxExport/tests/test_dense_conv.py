@@ -4,8 +4,10 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 
-from mmocc.models.encoders.sparse_unet import SparseUNet
 from mmocc.projects.OnnxExport.onnx_export.dense_conv import make_dense
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.sparse_unet import (
+    SparseUNet,
+)
 
 FRAMES, CHANNELS = 2, (3, 4, 5)
 

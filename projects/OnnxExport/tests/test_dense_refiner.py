@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mmocc.models.encoders import SparseVoxelRefiner
 from mmocc.projects.OnnxExport.onnx_export.dense_refiner import DenseRefiner
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder import SparseVoxelRefiner
 
 DIMS, QUERIES, POINTS = 8, 6, 5
 

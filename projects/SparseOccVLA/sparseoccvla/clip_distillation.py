@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModule
 from torch import Tensor, nn
 
-from mmocc.models.encoders.view_sampling import (
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
     group_views,
     locate_points,
     sample_views,

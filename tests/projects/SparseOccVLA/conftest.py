@@ -1,6 +1,8 @@
 import pytest
 from sparseoccvla_samples import build_model, write_anchors
 
+import mmocc.projects.SparseOccVLA.sparseoccvla  # noqa: F401, registers it
+
 
 @pytest.fixture(scope='session')
 def anchors(tmp_path_factory):

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmocc.models.encoders.spatial_attention import SpatialAttention
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.self_attention import (
+    SpatialAttention,
+)
 
 WIDTH, HEADS, QUERIES = 16, 4, 11
 

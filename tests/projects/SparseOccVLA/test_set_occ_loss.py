@@ -6,8 +6,11 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-import mmocc.models.losses.set_occ_loss as set_occ_loss
-from mmocc.models.losses import OccupiedVoxels, occupied_voxels
+from mmocc.projects.SparseOccVLA.sparseoccvla.occ_head import (
+    OccupiedVoxels,
+    occupied_voxels,
+    set_occ_loss,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, OccGrid
 from mmocc.structures.sparse_occ import PointSet

@@ -4,11 +4,21 @@ import pytest
 import torch
 from torch import nn
 
-from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
-from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
-from mmocc.models.encoders.sparse_occ_layer import SparseOccLayer
-from mmocc.models.encoders.spatial_attention import SpatialAttention
-from mmocc.models.encoders.view_sampling import group_views
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.adaptive_mixing import (
+    AdaptiveMixing,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sampling import (
+    AdaptiveSampling,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.self_attention import (
+    SpatialAttention,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.sparse_occ_layer import (
+    SparseOccLayer,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
+    group_views,
+)
 
 DIMS, QUERIES = 16, 7
 

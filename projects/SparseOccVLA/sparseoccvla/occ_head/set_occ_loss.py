@@ -16,8 +16,10 @@ from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmocc.models.losses.occupied_voxels import OccupiedVoxels
 from mmocc.models.losses.sigmoid_focal import sigmoid_focal
+from mmocc.projects.SparseOccVLA.sparseoccvla.occ_head.occupied_voxels import (
+    OccupiedVoxels,
+)
 from mmocc.registry import MODELS
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE
 from mmocc.structures.sparse_occ import PointSet

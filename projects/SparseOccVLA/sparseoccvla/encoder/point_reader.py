@@ -6,8 +6,13 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmocc.models.encoders.point_range import PointRange
-from mmocc.models.encoders.view_sampling import CameraViews, sample_views
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_range import (
+    PointRange,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
+    CameraViews,
+    sample_views,
+)
 from mmocc.structures.sparse_occ import PointSet
 
 # Offset to the query's centre, and position in the range.

@@ -6,12 +6,24 @@ import torch
 from mmengine.model import BaseModule, bias_init_with_prob
 from torch import Tensor, nn
 
-from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
-from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
-from mmocc.models.encoders.point_range import PointRange
-from mmocc.models.encoders.point_sets import centre_and_spread
-from mmocc.models.encoders.spatial_attention import SpatialAttention
-from mmocc.models.encoders.view_sampling import CameraViews
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.adaptive_mixing import (
+    AdaptiveMixing,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_range import (
+    PointRange,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sampling import (
+    AdaptiveSampling,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sets import (
+    centre_and_spread,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.self_attention import (
+    SpatialAttention,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
+    CameraViews,
+)
 
 
 class SparseOccLayer(BaseModule):

@@ -1,6 +1,8 @@
 import torch
 
-from mmocc.models.encoders.point_sets import centre_and_spread
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sets import (
+    centre_and_spread,
+)
 
 
 def test_equals_torchs_mean_and_unbiased_deviation():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmocc.models.encoders.view_sampling import (
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
     group_views,
     locate_points,
     sample_views,

@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from mmocc.models.losses.occupied_voxels import (
+from mmocc.projects.SparseOccVLA.sparseoccvla.occ_head.occupied_voxels import (
     OccupiedVoxels,
     occupied_voxels,
 )

@@ -1,7 +1,9 @@
 import torch
 from torch import nn
 
-from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.adaptive_mixing import (
+    AdaptiveMixing,
+)
 
 WIDTH, GROUPS, IN, OUT = 8, 2, 5, 3
 

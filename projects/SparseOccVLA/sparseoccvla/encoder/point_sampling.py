@@ -9,8 +9,13 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmocc.models.encoders.point_sets import centre_and_spread
-from mmocc.models.encoders.view_sampling import CameraViews, sample_views
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sets import (
+    centre_and_spread,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
+    CameraViews,
+    sample_views,
+)
 
 # Half the width of the first offsets, in spreads (SparseBEV, OPUS).
 FIRST_OFFSET = 0.5

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmocc.models.encoders.sparse_voxel_refiner import RefinedQueries
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.voxel_refiner import (
+    RefinedQueries,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import FREE
 

@@ -4,8 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
-from mmocc.models.encoders.view_sampling import group_views
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sampling import (
+    AdaptiveSampling,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
+    group_views,
+)
 
 QUERIES, WIDTH = 5, 8
 

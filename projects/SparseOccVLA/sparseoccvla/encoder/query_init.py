@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from mmocc.models.encoders.point_range import PointRange
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_range import (
+    PointRange,
+)
 
 QUERY_INITS = ('uniform', 'ground')
 # The real root of x^3 = x + 1.

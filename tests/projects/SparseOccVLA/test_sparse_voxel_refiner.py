@@ -3,8 +3,10 @@ import copy
 import pytest
 import torch
 
-from mmocc.models.encoders.sparse_voxel_refiner import weighted_mean
 from mmocc.models.layers import sparse_conv
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.voxel_refiner import (
+    weighted_mean,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import FREE
 

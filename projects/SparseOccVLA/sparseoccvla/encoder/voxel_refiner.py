@@ -12,8 +12,10 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmocc.models.encoders.sparse_unet import SparseUNet
 from mmocc.models.layers.voxelise import voxel_index
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.sparse_unet import (
+    SparseUNet,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import OccGrid
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE, VOXEL_SIZE

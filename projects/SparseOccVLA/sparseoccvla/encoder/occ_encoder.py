@@ -13,16 +13,34 @@ from mmengine.model import BaseModule, ModuleDict, ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmocc.models.encoders.adaptive_mixing import AdaptiveMixing
-from mmocc.models.encoders.adaptive_sampling import AdaptiveSampling
-from mmocc.models.encoders.input_checks import check_encoder_inputs
-from mmocc.models.encoders.point_range import PointRange
-from mmocc.models.encoders.point_reader import PointReader
-from mmocc.models.encoders.point_sets import centre_and_spread
-from mmocc.models.encoders.query_init import init_query_points
-from mmocc.models.encoders.sparse_occ_layer import SparseOccLayer
-from mmocc.models.encoders.spatial_attention import SpatialAttention
-from mmocc.models.encoders.view_sampling import (
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.adaptive_mixing import (
+    AdaptiveMixing,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.input_checks import (
+    check_encoder_inputs,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_range import (
+    PointRange,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_reader import (
+    PointReader,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sampling import (
+    AdaptiveSampling,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.point_sets import (
+    centre_and_spread,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.query_init import (
+    init_query_points,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.self_attention import (
+    SpatialAttention,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.sparse_occ_layer import (
+    SparseOccLayer,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.encoder.view_sampling import (
     VIEW_CHOICES,
     CameraViews,
     group_views,
