@@ -75,6 +75,7 @@ PLACES = {
         'mmocc/datasets/transforms/text.py',
         'tools/',
         'projects/Benchmarks/tools/',
+        'projects/SparseOccVLA/sparseoccvla/clip_teacher.py',
     ),
     'peft': ('mmocc/models/vlms/',),
     'spconv': ('mmocc/models/layers/sparse_conv.py',),

@@ -2,11 +2,13 @@
 
 import pytest
 
-from mmocc.models.bridges import SparseQueryBridge, VLOBridge
-from mmocc.models.occ_heads import LatentOccHead, PointSetOccHead
 from mmocc.models.planners import AnchorDiffusionPlanner, MLPPlanner
-from mmocc.projects.OccVLA.occvla import OccVLA
-from mmocc.projects.SparseOccVLA.sparseoccvla import SparseOccVLA
+from mmocc.projects.OccVLA.occvla import LatentOccHead, OccVLA, VLOBridge
+from mmocc.projects.SparseOccVLA.sparseoccvla import (
+    PointSetOccHead,
+    SparseOccVLA,
+    SparseQueryBridge,
+)
 from mmocc.projects.SparseOccVLA.sparseoccvla.forecast import OccForecaster
 from mmocc.structures.protocols import (
     VLA,

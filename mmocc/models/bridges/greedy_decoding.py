@@ -4,14 +4,13 @@ import torch
 from torch import Tensor
 
 from mmocc.models.bridges.packed_sequence import PackedSequence
-from mmocc.models.bridges.sparse_query_bridge import SparseQueryBridge
-from mmocc.models.bridges.vlo_bridge import VLOBridge
 from mmocc.models.layers.block_layout import PrefixMemory
+from mmocc.structures.protocols import VisionLanguageBridge
 
 
 @torch.no_grad()
 def greedy_decode(
-    bridge: VLOBridge | SparseQueryBridge,
+    bridge: VisionLanguageBridge,
     memory: PrefixMemory | PackedSequence,
     prompts: Tensor,
     valid: Tensor,
@@ -21,7 +20,7 @@ def greedy_decode(
     """Generate by appending the most likely token until every text ends.
 
     Args:
-        bridge (VLOBridge | SparseQueryBridge): Continues from a memory.
+        bridge (VisionLanguageBridge): Continues from a memory.
         memory (PrefixMemory | PackedSequence): The frame's visual part, from
             ``bridge.remember``; is extended by prompts and answers.
         prompts (Tensor): (B, N, L) int64, padded on the right.

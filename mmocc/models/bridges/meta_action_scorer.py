@@ -12,11 +12,10 @@ from torch import Tensor
 from mmocc.models.bridges.action_tree import ActionTree
 from mmocc.models.bridges.greedy_decoding import greedy_decode
 from mmocc.models.bridges.packed_sequence import PackedSequence
-from mmocc.models.bridges.sparse_query_bridge import SparseQueryBridge
-from mmocc.models.bridges.vlo_bridge import VLOBridge
 from mmocc.models.layers.block_layout import PrefixMemory
 from mmocc.structures import META_ACTIONS
 from mmocc.structures.meta_action import ACTION_MARKER
+from mmocc.structures.protocols import VisionLanguageBridge
 from mmocc.structures.tokens import TextBatch
 
 
@@ -56,14 +55,14 @@ class MetaActionScorer:
     @torch.no_grad()
     def __call__(
         self,
-        bridge: VLOBridge | SparseQueryBridge,
+        bridge: VisionLanguageBridge,
         memory: PrefixMemory | PackedSequence,
         prompts: list[Tensor],
     ) -> MetaActionScores:
         """Decide for each frame.
 
         Args:
-            bridge (VLOBridge | SparseQueryBridge): Runs the language model.
+            bridge (VisionLanguageBridge): Runs the language model.
             memory (PrefixMemory | PackedSequence): Of the visual part of B
                 frames; is not changed.
             prompts (list[Tensor]): The question of each frame, (L_i,) int64.
@@ -101,7 +100,7 @@ class MetaActionScorer:
 
     def _reason(
         self,
-        bridge: VLOBridge | SparseQueryBridge,
+        bridge: VisionLanguageBridge,
         memory: PrefixMemory | PackedSequence,
         prompts: list[Tensor],
     ) -> list[str]:

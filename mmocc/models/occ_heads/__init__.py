@@ -1,4 +1,3 @@
-from mmocc.models.occ_heads.latent_occ_head import LatentOccHead
 from mmocc.models.occ_heads.scene_vqvae import SceneVQVAE
 
-__all__ = ['LatentOccHead', 'SceneVQVAE']
+__all__ = ['SceneVQVAE']

@@ -1,4 +1,10 @@
 from mmocc.projects import share_modules
+from mmocc.projects.SparseOccVLA.sparseoccvla.clip_distillation import (
+    CLIPDistillation,
+)
+from mmocc.projects.SparseOccVLA.sparseoccvla.clip_teacher import (
+    CLIPVisionTeacher,
+)
 from mmocc.projects.SparseOccVLA.sparseoccvla.encoder import (
     SparseOccEncoder,
     SparseVoxelRefiner,
@@ -17,8 +23,13 @@ from mmocc.projects.SparseOccVLA.sparseoccvla.occ_head import (
 from mmocc.projects.SparseOccVLA.sparseoccvla.sparse_occ_vla import (
     SparseOccVLA,
 )
+from mmocc.projects.SparseOccVLA.sparseoccvla.sparse_query_bridge import (
+    SparseQueryBridge,
+)
 
 __all__ = [
+    'CLIPDistillation',
+    'CLIPVisionTeacher',
     'OccForecaster',
     'PointSetOccHead',
     'RegressionHead',
@@ -26,6 +37,7 @@ __all__ = [
     'SetOccLoss',
     'SparseOccEncoder',
     'SparseOccVLA',
+    'SparseQueryBridge',
     'SparseVoxelRefiner',
     'VAEHead',
     'VoxelHead',

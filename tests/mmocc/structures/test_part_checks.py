@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 
-from mmocc.models.bridges import VLOBridge
 from mmocc.models.vlms import CausalLM, PaliGemma
+from mmocc.projects.OccVLA.occvla import VLOBridge
 from mmocc.registry import MODELS
 from mmocc.structures.part_checks import (
     build_without_values,

@@ -10,7 +10,7 @@ from mmocc.models.bridges import greedy_decode
 from mmocc.registry import MODELS
 from mmocc.structures.tokens import IGNORE_LABEL, TextBatch
 
-COMPONENTS = Path(__file__).parents[4] / 'configs/_base_/components'
+COMPONENTS = Path(__file__).parents[3] / 'configs/_base_/components'
 BATCH, VIEWS, QUERIES = 2, 6, 9
 EOS = 1
 

@@ -19,8 +19,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmocc.models.bridges.packed_sequence import PackedSequence
-from mmocc.models.bridges.query_tokens import QueryTokens
 from mmocc.models.bridges.text_loss import next_token_loss
+from mmocc.projects.SparseOccVLA.sparseoccvla.query_tokens import QueryTokens
 from mmocc.registry import MODELS
 from mmocc.structures.occ3d import POINT_CLOUD_RANGE
 from mmocc.structures.part_checks import require_part

@@ -1,0 +1,1 @@
+import mmocc.projects.OccVLA.occvla  # noqa: F401, registers its parts
