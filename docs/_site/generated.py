@@ -20,8 +20,12 @@ ADOPTED = {
     'configs/occworld_vqvae/README.md': 'models/occworld_vqvae.md',
     'projects/OccVLA/README.md': 'models/occvla.md',
     'projects/SparseOccVLA/README.md': 'models/sparseoccvla.md',
+    'projects/Baselines/README.md': 'projects/baselines.md',
+    'projects/Benchmarks/README.md': 'projects/benchmarks.md',
+    'projects/Doctor/README.md': 'projects/doctor.md',
     'projects/DrivingLabels/README.md': 'projects/driving_labels.md',
     'projects/OnnxExport/README.md': 'projects/onnx_export.md',
+    'projects/RunReports/README.md': 'projects/run_reports.md',
     'projects/SyntheticNuScenes/README.md': 'synthetic.md',
 }
 NOT_REPRODUCED = 'not reproduced'

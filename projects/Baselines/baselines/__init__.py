@@ -1,0 +1,1 @@
+"""Predictions without images, to compare the models with."""
