@@ -24,8 +24,16 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('infos', type=Path, help='info file')
-    parser.add_argument('--out', type=Path, required=True, help='info file')
+    parser.add_argument(
+        'infos', type=Path, metavar='INFOS.pkl', help='info file'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='INFOS.pkl',
+        help='write the info file with other images here',
+    )
     return parser.parse_args()
 
 

@@ -25,21 +25,40 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('root', type=Path, help='the data root')
-    parser.add_argument('--train', default='nuscenes_infos_occ_train.pkl')
-    parser.add_argument('--val', default='nuscenes_infos_occ_val.pkl')
-    parser.add_argument('--out', type=Path, required=True, help='JSON file')
+    parser.add_argument(
+        'data_root', type=Path, metavar='DATA_ROOT', help='data root'
+    )
+    parser.add_argument(
+        '--train',
+        default='nuscenes_infos_occ_train.pkl',
+        metavar='INFOS.pkl',
+        help='info file to fit on, below the data root (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--val',
+        default='nuscenes_infos_occ_val.pkl',
+        metavar='INFOS.pkl',
+        help='info file to score on, below the data root '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='FILE.json',
+        help='write the scores here',
+    )
     return parser.parse_args()
 
 
-def read_frames(root: Path, info_file: str) -> list[FrameTruth]:
+def read_frames(data_root: Path, info_file: str) -> list[FrameTruth]:
     """The ground truth of an info file; labels are read when asked for."""
 
     def load_label(occ_path: str) -> dict[str, np.ndarray]:
-        with np.load(root / occ_path, allow_pickle=False) as arrays:
+        with np.load(data_root / occ_path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
-    infos = load_info_file(root / info_file)['data_list']
+    infos = load_info_file(data_root / info_file)['data_list']
     return [
         FrameTruth.from_info(info, load_label)
         for info in tqdm(infos, desc=info_file, ncols=79)
@@ -49,8 +68,10 @@ def read_frames(root: Path, info_file: str) -> list[FrameTruth]:
 def main() -> None:
     args = parse_args()
     with explained():
-        baselines = fit_baselines(read_frames(args.root, args.train))
-        scores = score_baselines(baselines, read_frames(args.root, args.val))
+        baselines = fit_baselines(read_frames(args.data_root, args.train))
+        scores = score_baselines(
+            baselines, read_frames(args.data_root, args.val)
+        )
     report = dict(
         majority_meta_action=str(baselines.meta_action),
         majority_answers=dict(baselines.answer_of_type),

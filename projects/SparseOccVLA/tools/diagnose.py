@@ -1,6 +1,6 @@
-"""What each part of SparseOccVLA adds, beside what is had without it.
+"""Measure what each part of SparseOccVLA adds to plans and forecasts.
 
-    python tools/analysis_tools/diagnose.py CONFIG WEIGHTS --out diagnosis.json
+    python tools/analysis_tools/diagnose.py CONFIG CHECKPOINT --out scores.json
 
 Plans, L2 in metres: the model's; with the anchor nearest to the truth, with
 any anchor, and with anchors as they are (errors of scoring and of denoising
@@ -55,19 +55,43 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config', help='of SparseOccVLA with all parts')
-    parser.add_argument('weights', help='checkpoint file')
-    parser.add_argument('--data-root', help="instead of the config's")
-    parser.add_argument('--seed', type=int, default=0, help='of what is drawn')
-    parser.add_argument('--out', type=Path, required=True, help='JSON file')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=Overrides, metavar='KEY=VALUE'
+        'config', metavar='CONFIG', help='config of SparseOccVLA, last stage'
+    )
+    parser.add_argument(
+        'checkpoint', metavar='CHECKPOINT', help='checkpoint file'
+    )
+    parser.add_argument(
+        '--data-root',
+        metavar='DIR',
+        help="root of the data's paths (default: the config's)",
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        metavar='N',
+        help='random seed (default: 0)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='FILE.json',
+        help='write the scores here',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=Overrides,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
     )
     return parser.parse_args()
 
 
 def prepare(args: argparse.Namespace) -> Config:
-    """The config, made ready for this data root and these weights."""
+    """The config, made ready for this data root and checkpoint."""
     cfg = load_config(args.config, args.cfg_options)
     planner = cfg.model.get('planner') or {}
     if not ('anchors' in planner and cfg.model.get('forecaster')):
@@ -76,7 +100,7 @@ def prepare(args: argparse.Namespace) -> Config:
             'is diagnosed (AnchorDiffusionPlanner, OccForecaster); give the '
             'config of the last stage'
         )
-    cfg.model.planner.anchors.file = None  # the weights hold them
+    cfg.model.planner.anchors.file = None  # the checkpoint holds them
     if args.data_root is not None:
         for loader in ('train_dataloader', 'test_dataloader'):
             cfg[loader].dataset.data_root = f'{args.data_root}/'
@@ -172,11 +196,11 @@ def fit_ego_mlp(cfg: Config, seed: int) -> EgoMLP:
 
 
 @torch.no_grad()
-def measure(cfg: Config, weights: str, seed: int) -> Rows:
+def measure(cfg: Config, checkpoint: str, seed: int) -> Rows:
     """Run the model over the test frames."""
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
-    load_weights(model, weights)
+    load_weights(model, checkpoint)
     model.to(get_device()).eval()
     loader = Runner.build_dataloader(cfg.test_dataloader, seed=seed)
     dataset = cfg.test_dataloader.dataset
@@ -208,10 +232,10 @@ def main() -> None:
     with explained():
         cfg = prepare(args)
     with explained(cfg):
-        rows = measure(cfg, args.weights, args.seed)
+        rows = measure(cfg, args.checkpoint, args.seed)
         report = dict(
             config=args.config,
-            checkpoint=args.weights,
+            checkpoint=args.checkpoint,
             planning=rows.planning(fit_ego_mlp(cfg, args.seed)),
             forecasting=rows.forecasting(),
             frames=len(rows.truth),

@@ -1,7 +1,7 @@
 """Draw one scene of a synthetic data set: images, LiDAR, voxels, map.
 
 python projects/SyntheticNuScenes/tools/draw_synthetic.py data/synthetic \
-    --scene scene-0061 --frame 6 --out docs/images
+    --scene scene-0061 --index 6 --out docs/images
 """
 
 import argparse
@@ -105,12 +105,35 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('root', type=Path, help='synthetic data root')
-    parser.add_argument('--version', default='v1.0-mini', help='of the tables')
-    parser.add_argument('--scene', default='scene-0061')
-    parser.add_argument('--frame', type=int, default=6, help='key frame')
     parser.add_argument(
-        '--out', type=Path, required=True, help='folder of the pictures'
+        'data_root', type=Path, metavar='DATA_ROOT', help='synthetic data root'
+    )
+    parser.add_argument(
+        '--version',
+        default='v1.0-mini',
+        metavar='NAME',
+        help='folder of the tables (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--scene',
+        default='scene-0061',
+        metavar='NAME',
+        help='name of the scene (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--index',
+        '--frame',
+        type=int,
+        default=6,
+        metavar='N',
+        help='position of the key frame in the scene (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='folder of the pictures',
     )
     return parser.parse_args(argv)
 
@@ -385,28 +408,29 @@ def write_photo(image: np.ndarray, path: Path) -> Path:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     try:
-        scene = find_scene(args.root, args.version, args.scene)
+        scene = find_scene(args.data_root, args.version, args.scene)
     except ValueError as error:
         sys.exit(f'error: {error}')
-    if not 0 <= args.frame < len(scene.frames):
+    if not 0 <= args.index < len(scene.frames):
         sys.exit(
             f'error: {args.scene} has the key frames 0 to '
-            f'{len(scene.frames) - 1}, got {args.frame}'
+            f'{len(scene.frames) - 1}, got {args.index}'
         )
-    frame = scene.frames[args.frame]
+    frame = scene.frames[args.index]
     written = [
         write_photo(
-            draw_views(args.root, frame), args.out / 'synthetic_views.jpg'
+            draw_views(args.data_root, frame), args.out / 'synthetic_views.jpg'
         ),
         write_photo(
-            draw_points(args.root, frame), args.out / 'synthetic_lidar.jpg'
+            draw_points(args.data_root, frame),
+            args.out / 'synthetic_lidar.jpg',
         ),
         write_png(
-            draw_occupancy(args.root, scene, frame),
+            draw_occupancy(args.data_root, scene, frame),
             args.out / 'synthetic_occupancy.png',
         ),
         write_png(
-            draw_intents(args.root, scene, args.frame),
+            draw_intents(args.data_root, scene, args.index),
             args.out / 'synthetic_intents.png',
         ),
     ]
