@@ -40,7 +40,7 @@ class Middle(BaseModule):
         return self.block_2(self.attn_1(self.block_1(x)))
 
 
-class Level(BaseModule):
+class ResolutionLevel(BaseModule):
     """Residual blocks of one resolution, each with attention if asked.
 
     Args:
@@ -101,7 +101,7 @@ class Encoder(BaseModule):
         self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
         self.down = ModuleList()
         for i, width in enumerate(widths):
-            level = Level(
+            level = ResolutionLevel(
                 widths[max(i - 1, 0)],
                 width,
                 num_res_blocks,
@@ -151,7 +151,7 @@ class Decoder(BaseModule):
         self.mid = Middle(widths[-1], mid_attention)
         self.up = ModuleList()
         for i, width in enumerate(widths):
-            level = Level(
+            level = ResolutionLevel(
                 widths[min(i + 1, len(widths) - 1)],
                 width,
                 num_res_blocks,

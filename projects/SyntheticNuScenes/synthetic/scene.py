@@ -91,11 +91,11 @@ class FrameRows:
     Attributes:
         time (float): On the simulator's clock, s.
         pose (list): Ego x, y, yaw in global metres.
-        readings (list[dict]): See :class:`~sensors.SensorReading`;
+        readings (list[dict]): See :class:`~sensors.SampleDataRow`;
             first the sweeps that lead to this key frame.
         boxes (list[dict]): Annotated objects.
         questions (list[dict]): NuScenes-QA entries without their tokens.
-        occupancy_questions (list[dict]): Likewise, about voxels.
+        occupancy_questions (list[dict]): Entries of the same form about voxels.
         talk (dict): What OmniDrive's files say, but for the label; see
             :class:`~mmocc.projects.SyntheticNuScenes.synthetic.omnidrive.Narrator`.
         intent (dict): What the ego car is doing and why.

@@ -36,12 +36,12 @@ MICRO = 1_000_000
 
 
 @dataclass
-class SensorReading:
-    """One row of ``sample_data``.
+class SampleDataRow:
+    """One row of the table ``sample_data``.
 
     Attributes:
-        channel (str): Sensor.
-        stamp (int): Microseconds.
+        channel (str): Name of the sensor, such as ``CAM_FRONT``.
+        stamp (int): Time in microseconds.
         pose (list): Ego x, y, yaw at that time, global.
         key (bool): Whether it belongs to the key frame itself.
         filename (str): Below the data root.
@@ -140,7 +140,7 @@ class Recorder:
         stamp = self.stamp + round(since * MICRO)
         folder = KEY_FOLDER if key else SWEEP_FOLDER
         return asdict(
-            SensorReading(
+            SampleDataRow(
                 channel,
                 stamp,
                 [float(v) for v in instant.pose],
