@@ -193,7 +193,7 @@ def test_a_bare_training_names_what_is_missing(tool, tmp_path, capsys):
         ('', 'holds no'),
         (lines({'loss': 'high', 'step': 1}), 'high'),
         (lines({'loss': 1.0}), 'step'),
-        ('[1]\n', 'one JSON object'),
+        ('[1]\n', 'expected an object'),
     ],
 )
 def test_broken_scalars_are_named(tool, tmp_path, capsys, scalars, message):
