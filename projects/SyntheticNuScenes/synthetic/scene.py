@@ -95,7 +95,7 @@ class FrameRows:
             first the sweeps that lead to this key frame.
         boxes (list[dict]): Annotated objects.
         questions (list[dict]): NuScenes-QA entries without their tokens.
-        occupancy_questions (list[dict]): Entries of the same form about voxels.
+        occupancy_questions (list[dict]): The same entries about voxels.
         talk (dict): What OmniDrive's files say, but for the label; see
             :class:`~mmocc.projects.SyntheticNuScenes.synthetic.omnidrive.Narrator`.
         intent (dict): What the ego car is doing and why.
