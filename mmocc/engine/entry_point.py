@@ -1,4 +1,4 @@
-"""What ``tools/train.py`` and ``tools/test.py`` share."""
+"""Options and steps that ``tools/train.py`` and ``tools/test.py`` share."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, example: str) -> None:
     """Add the options of every run.
 
     Args:
-        parser (argparse.ArgumentParser): Of the tool.
+        parser (argparse.ArgumentParser): Parser of the tool.
         example (str): An override for the help text, ``KEY=VALUE``.
     """
     parser.add_argument(
@@ -51,7 +51,7 @@ def apply_run_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Write launcher and work folder into the config.
 
     Args:
-        cfg (Config): Of the run.
+        cfg (Config): Config of the run.
         args (argparse.Namespace): With the options of ``add_run_arguments``.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -75,10 +75,10 @@ class FSDP2Strategy(DDPStrategy):
         cpu_offload (bool): Keep shards and optimizer states in host memory;
             needs an accelerator. Defaults to False.
         work_dir (str): Folder of the run. Defaults to 'work_dirs'.
-        experiment_name (str, optional): Of the run. Defaults to None.
-        env_kwargs (dict, optional): Of mmengine's ``BaseStrategy``.
-        log_kwargs (dict, optional): Of mmengine's ``BaseStrategy``.
-        auto_scale_lr (dict, optional): Of mmengine's ``BaseStrategy``.
+        experiment_name (str, optional): Name of the run. Defaults to None.
+        env_kwargs (dict, optional): See mmengine's ``BaseStrategy``.
+        log_kwargs (dict, optional): See mmengine's ``BaseStrategy``.
+        auto_scale_lr (dict, optional): See mmengine's ``BaseStrategy``.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class FSDP2Strategy(DDPStrategy):
         """Load whole weights; each process keeps its shards.
 
         Args:
-            state_dict (dict): Of the unsharded model.
+            state_dict (dict): Weights of the unsharded model.
             strict (bool): Refuse missing and unknown names. Defaults to
                 False.
             revise_keys (Sequence[tuple]): Patterns in names and what replaces

@@ -69,7 +69,7 @@ class _TrackedBoxes:
 
 @dataclass(frozen=True)
 class _TruthFrame:
-    """What is kept of a frame; small, for there are thousands.
+    """Ground truth that is kept of a frame; small, as there are thousands.
 
     Attributes:
         token (str): The sample's token.

@@ -187,7 +187,7 @@ class InfoKey(NamedTuple):
         kind (str): ``str``, ``int``, ``float``, ``bool``, ``dict``, ``list``
             or ``array``.
         or_none (bool): Whether None is allowed.
-        shape (tuple[int], optional): Of arrays.
+        shape (tuple[int], optional): Shape of an array.
         unit (str): ``-`` without one.
         frame (str): Coordinate frame, ``-`` without one.
         writer (str): Who writes the key.

@@ -1,4 +1,4 @@
-"""What the parts of mmocc hand to each other.
+"""Data structures that the parts of mmocc exchange.
 
 ``OccDataSample`` is imported when it is first asked for: it brings all of
 mmdet3d, which tools that only need a grid or a class name would wait for.

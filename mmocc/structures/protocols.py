@@ -1,4 +1,4 @@
-"""What a part must offer to be exchanged for another one of its kind.
+"""Protocols: the methods that exchangeable parts must have.
 
 A config names parts by ``type``; a model knows them by these protocols alone.
 :func:`missing_members` compares a class with a protocol before it is built.
@@ -120,7 +120,7 @@ class ImageLanguageModel(LanguageModel, Protocol):
 
 
 class VisionLanguageBridge(Protocol):
-    """What runs a language model over visual features and texts.
+    """A module that runs a language model over visual features and texts.
 
     Attributes:
         vlm (LanguageModel): The language model.

@@ -39,7 +39,7 @@ class TextBatch(NamedTuple):
         Args:
             input_ids (Sequence): For each frame, its texts, (L_i,) int64.
             labels (Sequence): Likewise.
-            device (torch.device): Of the result.
+            device (torch.device): Device of the result.
         """
         num_texts = max(len(texts) for texts in input_ids)
         length = max(

@@ -1,4 +1,4 @@
-"""Whether a checkpoint holds every weight of a model."""
+"""Check that a checkpoint holds every weight of a model."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _SHOWN = 3  # how many weights an error lists
 def complete_weights(
     model: nn.Module, checkpoint: Mapping[str, Any], path: str | os.PathLike
 ) -> dict[str, Tensor]:
-    """The weights of a checkpoint, if they are all that a model has.
+    """Return the weights of a checkpoint after checking that none is missing.
 
     Args:
         model (nn.Module): The model.
@@ -53,6 +53,6 @@ def complete_weights(
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first names of many."""
+    """Join the first few of many names."""
     more = ', ...' if len(names) > _SHOWN else ''
     return ', '.join(names[:_SHOWN]) + more

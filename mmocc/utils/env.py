@@ -1,4 +1,4 @@
-"""What this machine is: the environment report.
+"""Report the environment: machine, versions, commit.
 
 ``tools/doctor.py`` judges it, benchmarks and reports print it, and users
 paste it into issues. Nothing here imports torch or OpenMMLab: a broken
@@ -136,7 +136,7 @@ def collect_environment(try_imports: bool = True) -> Environment:
 
 
 def environment_report(seed: int | None = None) -> dict[str, str]:
-    """What to print beside a number so that somebody else can get it again.
+    """Collect what others need to reproduce a number.
 
     Args:
         seed (int, optional): The seed of the run. Defaults to None: the line

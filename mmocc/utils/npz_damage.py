@@ -1,4 +1,4 @@
-"""What reading a damaged npz file may raise."""
+"""Exceptions that reading a damaged npz file may raise."""
 
 import tokenize
 import zipfile

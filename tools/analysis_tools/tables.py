@@ -80,7 +80,7 @@ class PublishedTable:
 
     Attributes:
         title (str): The paper, and what the table is about.
-        task (str): Of ``tools/evaluate.py``.
+        task (str): Task of ``tools/evaluate.py``.
         columns (Sequence[str]): Headers, text before figures.
         ours (Sequence[OurRow]): One for each convention that we print.
         rows (Sequence[PublishedRow]): In the paper's order.

@@ -64,7 +64,7 @@ _MOST_POINTS_OFF = 0.1
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What to check.
+    """Options of a check.
 
     Attributes:
         root (Path): Data root.

@@ -47,7 +47,7 @@ _STORE = '.{version}_scenes.unfinished'
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """What to convert and what to join.
+    """Options of a conversion.
 
     Attributes:
         root (Path): Data root.

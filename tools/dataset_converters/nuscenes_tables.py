@@ -55,10 +55,10 @@ class SensorReading:
     """One row of ``sample_data`` with its calibration and pose.
 
     Attributes:
-        token (str): Of the row.
+        token (str): Token of the row.
         filename (str): Relative to the data root.
         timestamp (int): Microseconds.
-        width, height (int): Of an image in pixels; 0 for LiDAR.
+        width, height (int): Size of an image in pixels; 0 for LiDAR.
         sensor2ego (np.ndarray): (4, 4) float64.
         ego2global (np.ndarray): (4, 4) float64, at ``timestamp``.
         intrinsic (np.ndarray): (3, 3) of a camera; (0,) for LiDAR.
@@ -109,9 +109,9 @@ class NuScenesFrame:
     """One key frame.
 
     Attributes:
-        token, prev, next (str): Of the sample; ``''`` at the ends.
+        token, prev, next (str): Tokens of the sample; ``''`` at the ends.
         timestamp (int): Microseconds.
-        lidar (SensorReading): Of ``LIDAR_TOP``.
+        lidar (SensorReading): Reading of ``LIDAR_TOP``.
         cameras (dict): Readings by channel, in the order of ``CAMERAS``.
         sweeps (tuple[SensorReading]): LiDAR readings before, latest first.
         annotations (tuple[BoxAnnotation]): In the order of the table.

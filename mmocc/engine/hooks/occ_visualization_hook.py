@@ -190,7 +190,7 @@ class OccVisualizationHook(Hook):
         )
 
     def _find_info(self, dataset: Dataset, token: str) -> dict:
-        """The frame in the info file; empty where the data set has none."""
+        """Return the frame's entry of the info file, empty without one."""
         if not hasattr(dataset, 'get_data_info'):
             return {}
         if not self._index_of:
@@ -203,7 +203,7 @@ class OccVisualizationHook(Hook):
         return dataset.get_data_info(self._index_of[token])
 
     def _read_images(self, sample: OccDataSample) -> list[np.ndarray]:
-        """The camera images of now as they are on disk, RGB."""
+        """Read the camera images of the key frame from disk, RGB."""
         images = []
         meta = sample.metainfo
         paths = [

@@ -36,7 +36,7 @@ class GridFileWriter:
                 writer.add(token, semantics)
 
     Args:
-        path (Path | str): Of the ``.npz`` file.
+        path (Path | str): Path of the ``.npz`` file.
         times_s (Sequence[float], optional): Of forecasts: seconds after now
             of each of the T grids of a frame.
     """

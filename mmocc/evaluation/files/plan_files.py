@@ -50,7 +50,7 @@ def write_plans(
     """Write predicted plans.
 
     Args:
-        path (Path | str): Of the ``.npz`` file.
+        path (Path | str): Path of the ``.npz`` file.
         tokens (Sequence[str]): N sample tokens.
         trajs (ArrayLike): (N, 6, 2) metres at 0.5 .. 3.0 s.
         yaws (ArrayLike, optional): (N, 6) headings in radians.
@@ -86,7 +86,7 @@ def write_plan_truth(
     there in all. Positions are those of the ego origin, x forward, y left.
 
     Args:
-        path (Path | str): Of the ``.npz`` file.
+        path (Path | str): Path of the ``.npz`` file.
         tokens (Sequence[str]): N sample tokens.
         samples (Sequence[PlanSample]): N samples.
     """
@@ -355,7 +355,7 @@ def _read(
         kind (str): ``numbers`` (as float64), ``integers``, ``counts`` (not
             negative) or ``flags`` (0 and 1, as bool).
         number (int): Samples of the file.
-        shape (tuple[int]): Of one sample. Defaults to a single value.
+        shape (tuple[int]): Shape of one sample. Defaults to a single value.
     """
     if name not in file:
         return None

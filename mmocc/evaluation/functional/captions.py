@@ -51,7 +51,7 @@ def caption_scores(
     """Compute BLEU, ROUGE-L and CIDEr of all pairs together.
 
     Args:
-        pairs (Sequence[CaptionPair]): Of the whole set, in any order.
+        pairs (Sequence[CaptionPair]): All pairs of the set, in any order.
         tokenizer (str): ``raw``, or ``ptb`` (needs pycocoevalcap and Java).
             Defaults to 'raw'.
 

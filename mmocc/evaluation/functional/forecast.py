@@ -95,7 +95,7 @@ def is_window(index: int, scene_length: int, convention: str) -> bool:
     """Return whether a convention forecasts from a frame of a scene.
 
     Args:
-        index (int): Of the frame that is "now".
+        index (int): Index of the frame that is "now".
         scene_length (int): Key frames in the scene.
         convention (str): ``occworld`` or ``sparseworld``.
     """

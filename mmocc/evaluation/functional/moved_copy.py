@@ -18,7 +18,7 @@ def moved_copy(
         present (ArrayLike): (X, Y, Z) class ids, in the ego frame of now.
         poses (ArrayLike): (T, 3) x, y in metres and yaw in radians of the
             car, in the ego frame of now.
-        grid (OccGrid): Of all grids.
+        grid (OccGrid): Grid of all arrays.
 
     Returns:
         np.ndarray: (T, X, Y, Z), each in the ego frame of its own moment.

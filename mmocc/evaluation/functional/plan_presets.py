@@ -189,7 +189,7 @@ class PlanSample:
         agents (Agents, optional): From the same origin.
         drivable (MapLines, optional): Drivable area.
         boundary (MapLines, optional): Road boundaries.
-        frame_idx (int): Of the frame in its scene, -1 where unknown.
+        frame_idx (int): Index of the frame in its scene, -1 if unknown.
         scene_length (int): Key frames of the scene, -1 where unknown.
     """
 
@@ -218,7 +218,7 @@ class PlanTally:
 
     Attributes:
         frames (int): All frames that were offered.
-        skipped (int): Of those, frames without a parsable plan.
+        skipped (int): Number of those without a parsable plan.
         samples (int): The denominator.
         errors (np.ndarray): Metres.
         hits (np.ndarray): Collisions at a step.
@@ -528,7 +528,7 @@ def preset_scores(
     """Compute scores from a tally: L2 in metres, all else in per cent.
 
     Args:
-        tally (PlanTally): Of the whole split, or of a subset.
+        tally (PlanTally): Sums over the whole split or a subset.
         preset (PlanningPreset): What it was taken under.
 
     Returns:

@@ -144,7 +144,7 @@ class Grid:
         """Return the cells (K, 2) of the ego vehicle at the origin.
 
         Args:
-            ahead (float): Of the vehicle's centre, metres.
+            ahead (float): Distance of the vehicle's centre ahead, metres.
 
         Returns:
             np.ndarray: Cells ahead and to the left, in steps of one cell from

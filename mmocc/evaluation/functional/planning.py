@@ -117,7 +117,7 @@ def planning_scores(
     """Compute L2 in metres from sums, under one rule for short futures.
 
     Args:
-        sums (PlanningSums): Of the whole split.
+        sums (PlanningSums): Sums over the whole split.
         samples (str): ``complete_only``: frames with all six steps (VAD,
             SparseDrive, BEV-Planner, OmniDrive: 5119 of nuScenes val).
             ``all_masked``: every frame stands in the denominator and missing

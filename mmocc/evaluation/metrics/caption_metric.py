@@ -34,8 +34,8 @@ class CaptionMetric(SummedMetric):
         with_meteor (bool): Whether to compute METEOR, which needs nltk and
             its data. Defaults to False.
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
-        prefix (str, optional): Of all names, instead of ``caption``.
-        collect_dir (str, optional): Where processes meet on ``cpu``.
+        prefix (str, optional): Prefix of the scores, in place of ``caption``.
+        collect_dir (str, optional): Shared folder of ``cpu`` collection.
     """
 
     default_prefix = 'caption'

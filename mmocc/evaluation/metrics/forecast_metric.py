@@ -50,8 +50,8 @@ class ForecastMetric(SummedMetric):
             (4219 of nuScenes val), and the car's poses are known; without
             it, every frame whose labels exist. Defaults to None.
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
-        prefix (str, optional): Of all names, instead of ``forecast``.
-        collect_dir (str, optional): Where processes meet on ``cpu``.
+        prefix (str, optional): Prefix of the scores, in place of ``forecast``.
+        collect_dir (str, optional): Shared folder of ``cpu`` collection.
     """
 
     default_prefix = 'forecast'

@@ -35,8 +35,8 @@ class OccMetric(SummedMetric):
             :func:`mmocc.evaluation.functional.class_iou`. Defaults to
             'official'.
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
-        prefix (str, optional): Of all names, instead of ``occ``.
-        collect_dir (str, optional): Where processes meet on ``cpu``.
+        prefix (str, optional): Prefix of the scores, in place of ``occ``.
+        collect_dir (str, optional): Shared folder of ``cpu`` collection.
     """
 
     default_prefix = 'occ'

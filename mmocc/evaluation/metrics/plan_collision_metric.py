@@ -51,8 +51,8 @@ class PlanCollisionMetric(SummedMetric):
         subsets (Sequence[str]): Out of ``all``, ``non_straight`` and
             ``stop_start``. Defaults to ('all',).
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
-        prefix (str, optional): Of all names, instead of ``collision``.
-        collect_dir (str, optional): Where processes meet on ``cpu``.
+        prefix (str, optional): Prefix of scores, in place of ``collision``.
+        collect_dir (str, optional): Shared folder of ``cpu`` collection.
     """
 
     default_prefix = 'collision'

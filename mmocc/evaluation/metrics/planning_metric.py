@@ -30,8 +30,8 @@ class PlanningMetric(SummedMetric):
             both, list the metric twice with different prefixes. Defaults to
             'complete_only'.
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
-        prefix (str, optional): Of all names, instead of ``plan``.
-        collect_dir (str, optional): Where processes meet on ``cpu``.
+        prefix (str, optional): Prefix of the scores, in place of ``plan``.
+        collect_dir (str, optional): Shared folder of ``cpu`` collection.
     """
 
     default_prefix = 'plan'

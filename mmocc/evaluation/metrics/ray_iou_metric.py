@@ -22,8 +22,8 @@ class RayIoUMetric(SummedMetric):
         ann_file (str): Info file of the evaluated split, with every frame of
             its scenes: rays start at the LiDAR's positions in all of them.
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
-        prefix (str, optional): Of all names, instead of ``ray``.
-        collect_dir (str, optional): Where processes meet on ``cpu``.
+        prefix (str, optional): Prefix of the scores, in place of ``ray``.
+        collect_dir (str, optional): Shared folder of ``cpu`` collection.
     """
 
     default_prefix = 'ray'

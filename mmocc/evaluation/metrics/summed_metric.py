@@ -55,8 +55,8 @@ class SummedMetric(BaseMetric):
 
     Args:
         collect_device (str): ``cpu`` or ``gpu``. Defaults to 'cpu'.
-        prefix (str, optional): Of all names, instead of the class's own.
-        collect_dir (str, optional): Where processes meet on ``cpu``.
+        prefix (str, optional): Prefix of scores, in place of the class's own.
+        collect_dir (str, optional): Shared folder of ``cpu`` collection.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class GridPair(ExitStack):
     Attributes:
         pred (NpzFile): The predictions.
         gt (NpzFile): The ground truth.
-        shape (tuple[int]): Of one sample of the ground truth.
+        shape (tuple[int]): Shape of one ground-truth sample.
         names (list[str]): Tokens, or numbers where there are none.
 
     Raises:

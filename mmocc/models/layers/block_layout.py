@@ -1,4 +1,4 @@
-"""What a packed sequence of image, text and query tokens holds.
+"""Layout of a packed sequence of image, text and query tokens.
 
 The rules of who sees whom are in
 :mod:`mmocc.models.layers.block_attention`. B frames, N texts of a frame.

@@ -76,7 +76,7 @@ class AnchorSet:
         step_half_range (np.ndarray): (2,) metres; half its width.
         mode (str): One of ``MODES``.
         split (str): What they were fitted on.
-        seed (int): Of the k-means.
+        seed (int): Random seed of the k-means.
         step_seconds (float): Seconds between two positions.
         num_trajectories (int): How many were fitted.
         oracle_ade (float): Mean distance in metres of the fitted

@@ -1,4 +1,4 @@
-"""What trajectories are conditioned on, as keys and values computed once.
+"""Keys and values that trajectories attend to, computed once.
 
 SparseOccVLA calls it cross-model trajectory-condition fusion; its figure
 shows occupancy queries straight from the encoder and an MLP of the ego
@@ -43,7 +43,7 @@ SOURCES = dict(
 
 @dataclass(frozen=True)
 class Condition:
-    """What a trajectory head may read. M tokens, H heads, L blocks.
+    """Features that a trajectory head may read. M tokens, H heads, L blocks.
 
     Attributes:
         tokens (dict[str, Tensor]): (B, M_i, D) normalised tokens of each

@@ -1,4 +1,4 @@
-"""What language models of Hugging Face have in common here.
+"""Base class of the language models from Hugging Face.
 
 They are composed, never patched, and run on embeddings: a bridge packs
 visual tokens and text, :class:`HuggingFaceLM` embeds the text and turns

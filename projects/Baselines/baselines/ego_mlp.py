@@ -32,7 +32,7 @@ class EgoMLP:
             mask is False.
         mask (np.ndarray): (N, T) bool.
         velocity (tuple[int, int]): Places of vx and vy in the status.
-        seed (int): Of the weights. Defaults to 0.
+        seed (int): Random seed of the weights. Defaults to 0.
 
     Raises:
         ValueError: If no step of any future exists.

@@ -267,7 +267,7 @@ def score_baselines(
     """Score fitted baselines on another split.
 
     Args:
-        baselines (Baselines): Of the training split.
+        baselines (Baselines): Fitted on the training split.
         frames (Sequence[FrameTruth]): The evaluated split.
         absent (str): ``OccMetric``'s option. Defaults to 'official'.
         samples (str): ``PlanningMetric``'s option. Defaults to

@@ -24,7 +24,7 @@ SUPERVISIONS = ('voxel', 'latent')
 
 @MODELS.register_module()
 class LatentOccHead(BaseModule):
-    """Occupancy queries in, voxel classes out.
+    """Map the states of occupancy queries to voxel classes.
 
     B frames, Q queries in an (Xq, Yq) grid over the ground, D the width of
     the language model, C and (X', Y') the VQ-VAE's latent map.
@@ -56,7 +56,7 @@ class LatentOccHead(BaseModule):
             which a learning rate of zero never uses. Same training, less
             work, except that gradient clipping no longer counts them.
             Defaults to False.
-        dtype (str): Of the decoder's arithmetic; weights stay in float32.
+        dtype (str): Type of the decoder's arithmetic; weights stay in float32.
             Defaults to 'float32'.
         init_cfg (dict, optional): mmengine's initialisation config.
     """
@@ -128,12 +128,12 @@ class LatentOccHead(BaseModule):
         self.vqvae.vqvae.post_quant_conv.requires_grad_(self.post_quant_conv)
 
     def queries(self, batch_size: int) -> Tensor:
-        """The learned queries, (B, Xq * Yq, D), x outside, y inside."""
+        """Return the learned queries, (B, Xq * Yq, D), x outside, y inside."""
         table = self.content + self.row_embed + self.column_embed
         return table.flatten(0, 1).expand(batch_size, -1, -1)
 
     def query_points(self) -> Tensor:
-        """Where the queries stand: (Xq * Yq, 3) metres, ego frame, z = 0."""
+        """Return the places of the queries, (Xq * Yq, 3) in metres, ego."""
         grid = OccGrid()
         step = (grid.maximum - grid.minimum)[:2] / self.query_shape
         x, y = (
@@ -152,7 +152,7 @@ class LatentOccHead(BaseModule):
         return F.pixel_shuffle(z, self.cells)
 
     def decode(self, latent: Tensor) -> Tensor:
-        """Voxel features (B, X, Y, Z, E) of a latent map."""
+        """Decode a latent map to voxel features (B, X, Y, Z, E)."""
         if self.quantise:
             latent = self.vqvae.quantise(latent)[0]
         with torch.autocast(
@@ -165,7 +165,7 @@ class LatentOccHead(BaseModule):
     def loss(
         self, hidden: Tensor, data_samples: list[OccDataSample]
     ) -> dict[str, Tensor]:
-        """L_NAR of Eq. 3, weighted by lambda.
+        """Compute L_NAR of Eq. 3, weighted by lambda.
 
         Args:
             hidden (Tensor): Query states, (B, Q, D).
@@ -191,7 +191,7 @@ class LatentOccHead(BaseModule):
     def predict(
         self, hidden: Tensor, data_samples: list[OccDataSample]
     ) -> list[BaseDataElement]:
-        """Occupancy of each frame.
+        """Predict the occupancy of each frame.
 
         Args:
             hidden (Tensor): Query states, (B, Q, D).

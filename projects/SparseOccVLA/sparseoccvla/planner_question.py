@@ -35,7 +35,7 @@ class PlannerQuestion(BaseModule):
 
     Args:
         reads (Collection[str]): Which of ``ANSWERS`` the planner reads.
-        tokenizer (Tokenizer): Of the language model.
+        tokenizer (Tokenizer): The language model's tokenizer.
         planner (nn.Module): With its anchors in ``bank``, unless it reads the
             reasoning token alone.
         token_dims (int): Width D.
@@ -73,7 +73,7 @@ class PlannerQuestion(BaseModule):
 
         Args:
             vlm (CausalLM): The language model.
-            planner (nn.Module): As when this was built.
+            planner (nn.Module): The planner that this was built for.
         """
         words = vlm.embed_text(self.ids)  # (P, D)
         if self.anchor_tokens is None:

@@ -331,7 +331,7 @@ class SparseOccVLA(BaseVLA):
         """Gather the features that the planner reads.
 
         Args:
-            queries (SparseOccFeatures): Of the encoder.
+            queries (SparseOccFeatures): Output of the encoder.
             out (SparseBridgeOutput, optional): Of the bridge, if there is
                 one.
             data_samples (list[OccDataSample]): With ``gt_ego``, of which

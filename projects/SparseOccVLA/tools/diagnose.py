@@ -91,7 +91,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def prepare(args: argparse.Namespace) -> Config:
-    """The config, made ready for this data root and checkpoint."""
+    """Read the config and adapt it to the data root and checkpoint."""
     cfg = load_config(args.config, args.cfg_options)
     planner = cfg.model.get('planner') or {}
     if not ('anchors' in planner and cfg.model.get('forecaster')):
@@ -121,7 +121,7 @@ class Rows:
         plans: dict[str, torch.Tensor],
         data_samples: list[OccDataSample],
     ) -> None:
-        """Plans (B, T, 2) of B frames by name."""
+        """Add the errors of plans (B, T, 2) of B frames, by name."""
         for name, plan in plans.items():
             self.plans[name].append(plan.cpu().numpy())
         for sample in data_samples:
@@ -136,7 +136,7 @@ class Rows:
         poses: dict[str, np.ndarray],
         sample: OccDataSample,
     ) -> None:
-        """A frame with all labels: its present grid and T future ones.
+        """Add a frame with all labels: its present grid and T future ones.
 
         ``poses`` are (T, 3), by the name of what moves the present by them.
         """
@@ -161,7 +161,7 @@ class Rows:
                 )
 
     def planning(self, ego_mlp: EgoMLP) -> dict[str, dict[str, float]]:
-        """L2 of each planner."""
+        """Return the L2 errors of each planner."""
         truth, mask = np.stack(self.truth), np.stack(self.mask)
         status = np.stack(self.status).astype(np.float64)
         plans = {n: np.concatenate(each) for n, each in self.plans.items()}
@@ -173,7 +173,7 @@ class Rows:
         }
 
     def forecasting(self) -> dict[str, dict[str, float]]:
-        """mIoU of each forecaster, inside the camera mask and without."""
+        """Return the mIoU of each forecaster, with and without camera mask."""
         return {
             f'{name}/{mask}': forecast_scores(histogram, TIMES, CONVENTION)
             for (name, mask), histogram in self.histograms.items()
@@ -181,7 +181,7 @@ class Rows:
 
 
 def fit_ego_mlp(cfg: Config, seed: int) -> EgoMLP:
-    """The MLP, on what the planner is told of the ego in training."""
+    """Fit the MLP on the ego status that the planner reads in training."""
     dataset = cfg.train_dataloader.dataset
     infos = load_info_file(Path(dataset.data_root) / dataset.ann_file)
     frames = [InfoFrame(info) for info in infos['data_list']]
