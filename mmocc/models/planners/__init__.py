@@ -23,6 +23,7 @@ from mmocc.models.planners.denoising_head import DenoisingHead
 from mmocc.models.planners.mlp_planner import MLPPlanner
 from mmocc.models.planners.planner_sizes import PlannerSizes
 from mmocc.models.planners.trajectory_head import (
+    DenoiserHead,
     TrainingOutput,
     TrajectoryHead,
 )
@@ -43,6 +44,7 @@ __all__ = [
     'Condition',
     'ConditionMemory',
     'DenoisedScorer',
+    'DenoiserHead',
     'DenoisingHead',
     'MLPPlanner',
     'PlannerSizes',

@@ -8,14 +8,14 @@ from torch import Tensor
 from mmocc.models.planners.condition_memory import Condition
 from mmocc.models.planners.planner_sizes import PlannerSizes
 from mmocc.models.planners.trajectory_head import (
+    DenoiserHead,
     TrainingOutput,
-    TrajectoryHead,
 )
 from mmocc.registry import MODELS
 
 
 @MODELS.register_module()
-class DenoisingHead(TrajectoryHead):
+class DenoisingHead(DenoiserHead):
     """Truncated diffusion around the anchors.
 
     Noise is added to the anchor while the target is the ground truth, as in
@@ -37,12 +37,8 @@ class DenoisingHead(TrajectoryHead):
         schedule: dict,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        shared = dict(sizes=sizes)
-        self.denoiser = MODELS.build(denoiser, default_args=shared)
-        self.schedule = MODELS.build(schedule, default_args=shared)
-        self.couples_anchors = self.denoiser.couples_anchors
-        self.needs = self.denoiser.needs
+        super().__init__(sizes, denoiser, init_cfg)
+        self.schedule = MODELS.build(schedule, default_args=dict(sizes=sizes))
 
     def noise(
         self, anchors: Tensor, frame_keys: Sequence[str] | None

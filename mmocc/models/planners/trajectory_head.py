@@ -9,6 +9,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmocc.models.planners.condition_memory import Condition
+from mmocc.models.planners.planner_sizes import PlannerSizes
+from mmocc.registry import MODELS
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,45 @@ class TrajectoryHead(BaseModule):
         Returns:
             TrainingOutput: Predictions of the K anchors in R draws.
         """
+
+
+class DenoiserHead(TrajectoryHead):
+    """A head around a network that denoises trajectories.
+
+    Args:
+        sizes (PlannerSizes): Given by the planner.
+        denoiser (dict): Config of the network, such as ``AnchorDenoiser``.
+        init_cfg (dict, optional): mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        sizes: PlannerSizes,
+        denoiser: dict,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.denoiser = MODELS.build(denoiser, default_args=dict(sizes=sizes))
+        self.couples_anchors = self.denoiser.couples_anchors
+        self.needs = self.denoiser.needs
+
+    def decode_clean(
+        self,
+        anchors: Tensor,
+        condition: Condition,
+        latent: Tensor | None = None,
+    ) -> tuple[list[Tensor], Tensor]:
+        """Run the network on anchors without noise, at t = 0.
+
+        Args:
+            anchors (Tensor): (B, K, T, 2).
+            condition (Condition): Keys and values.
+            latent (Tensor, optional): (B, K, D), as the network takes it.
+                Defaults to None.
+
+        Returns:
+            tuple: Predictions (B, K, T, 2) of each layer and the last hidden
+            state (B, K, D).
+        """
+        t = anchors.new_zeros(anchors.shape[:2])  # (B, K)
+        return self.denoiser(anchors, t, anchors, condition, latent)

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from mmocc.models.planners.condition_memory import Condition
 from mmocc.models.planners.planner_sizes import PlannerSizes
 from mmocc.models.planners.trajectory_head import (
+    DenoiserHead,
     TrainingOutput,
-    TrajectoryHead,
 )
 from mmocc.registry import MODELS
 
 
 @MODELS.register_module()
-class VAEHead(TrajectoryHead):
+class VAEHead(DenoiserHead):
     """Decode a latent of the ground truth, or at test time of the scene.
 
     Args:
@@ -37,10 +37,7 @@ class VAEHead(TrajectoryHead):
         loss_weight: float = 0.01,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        self.denoiser = MODELS.build(denoiser, default_args=dict(sizes=sizes))
-        self.couples_anchors = self.denoiser.couples_anchors
-        self.needs = self.denoiser.needs
+        super().__init__(sizes, denoiser, init_cfg)
         num_steps, embed_dims = sizes.num_steps, sizes.embed_dims
         self.loss_weight = loss_weight
         self.prior = _gaussian_net(2 * embed_dims, embed_dims, latent_dims)
@@ -56,7 +53,9 @@ class VAEHead(TrajectoryHead):
         """See the base class; the latent is the mean of its prior."""
         mean, _ = self.prior(condition.scene()).chunk(2, dim=-1)
         latent = mean[:, None].expand(-1, anchors.shape[1], -1)
-        predictions, hidden = self._decode(anchors, latent, condition)
+        predictions, hidden = self.decode_clean(
+            anchors, condition, self.expand(latent)
+        )
         return predictions[-1], hidden
 
     def training_pass(
@@ -87,20 +86,14 @@ class VAEHead(TrajectoryHead):
         latent = mean + (log_variance / 2).exp() * spread.to(mean)
         latent = latent[:, :, None].expand(-1, -1, count, -1).flatten(1, 2)
         clean = anchors[:, None].expand(-1, draws, -1, -1, -1).flatten(1, 2)
-        predictions, hidden = self._decode(clean, latent, condition)
+        predictions, hidden = self.decode_clean(
+            clean, condition, self.expand(latent)
+        )
         apart = divergence(posterior, prior) * mask.any(dim=1)
         return TrainingOutput(
             [each.unflatten(1, (draws, count)) for each in predictions],
             hidden.unflatten(1, (draws, count)),
             dict(loss_kl=self.loss_weight * apart.mean()),
-        )
-
-    def _decode(
-        self, anchors: Tensor, latent: Tensor, condition: Condition
-    ) -> tuple[list[Tensor], Tensor]:
-        t = anchors.new_zeros(anchors.shape[:2])
-        return self.denoiser(
-            anchors, t, anchors, condition, self.expand(latent)
         )
 
 
