@@ -9,18 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmocc.structures.occ3d import STEP_SECONDS
+from mmocc.projects.Baselines.baselines.simple_baselines import drive_on
 
 HIDDEN_DIMS = 64
 STEPS = 2000
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
-
-
-def drive_on(velocity: np.ndarray, steps: int) -> np.ndarray:
-    """Constant velocity: (N, 2) m/s to positions (N, T, 2) in metres."""
-    seconds = STEP_SECONDS * np.arange(1, steps + 1)
-    return velocity[:, None] * seconds[:, None]
 
 
 class EgoMLP:
@@ -65,7 +59,7 @@ class EgoMLP:
         torch.set_rng_state(generator_state)
         target = np.where(
             mask[..., None],
-            trajs - drive_on(status[:, self.velocity], trajs.shape[1]),
+            trajs - drive_on(status[:, self.velocity]),
             0,
         )
         self._fit(status, target, mask)
@@ -75,7 +69,7 @@ class EgoMLP:
         with torch.no_grad():
             change = self.network(self._normal(status))
         change = change.unflatten(-1, (-1, 2)).double().numpy()
-        return drive_on(status[:, self.velocity], change.shape[1]) + change
+        return drive_on(status[:, self.velocity]) + change
 
     def _fit(
         self, status: np.ndarray, target: np.ndarray, mask: np.ndarray

@@ -199,10 +199,15 @@ def ego_motion(frame: FrameTruth) -> tuple[float, float, float]:
     return tuple(float(value) for value in status)
 
 
+def drive_on(velocity: np.ndarray) -> np.ndarray:
+    """Extrapolate velocities (..., 2) m/s to positions (..., 6, 2) metres."""
+    return velocity[..., None, :] * FUTURE_SECONDS[:, None]
+
+
 def constant_velocity(frame: FrameTruth) -> np.ndarray:
     """Plan (6, 2) metres with the current velocity unchanged."""
     vx, vy, _ = ego_motion(frame)
-    return FUTURE_SECONDS[:, None] * np.array([vx, vy])
+    return drive_on(np.array([vx, vy]))
 
 
 def constant_turn_rate(frame: FrameTruth) -> np.ndarray:

@@ -36,16 +36,18 @@ from mmocc.evaluation.functional.planning import (
 )
 from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.infos import InfoFrame, load_info_file
-from mmocc.projects.Baselines.baselines.ego_mlp import EgoMLP, drive_on
+from mmocc.projects.Baselines.baselines.ego_mlp import EgoMLP
+from mmocc.projects.Baselines.baselines.simple_baselines import (
+    FUTURE_SECONDS,
+    drive_on,
+)
 from mmocc.registry import MODELS
 from mmocc.structures import EGO_STATUS, OccDataSample, OccGrid
-from mmocc.structures.occ3d import NUM_FUTURE, STEP_SECONDS
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import ConfigError, explained, load_config
 from mmocc.utils.env import environment_report
 from mmocc.utils.overrides import Overrides
 
-TIMES = STEP_SECONDS * np.arange(1, NUM_FUTURE + 1)
 VELOCITY = (EGO_STATUS.index('vx'), EGO_STATUS.index('vy'))
 CONVENTION = 'sparseworld'
 
@@ -166,7 +168,7 @@ class Rows:
         status = np.stack(self.status).astype(np.float64)
         plans = {n: np.concatenate(each) for n, each in self.plans.items()}
         plans['ego_mlp'] = ego_mlp(status)
-        plans['constant_velocity'] = drive_on(status[:, VELOCITY], NUM_FUTURE)
+        plans['constant_velocity'] = drive_on(status[:, VELOCITY])
         return {
             name: planning_scores(planning_sums(plan, truth, mask))
             for name, plan in plans.items()
@@ -175,7 +177,9 @@ class Rows:
     def forecasting(self) -> dict[str, dict[str, float]]:
         """Return the mIoU of each forecaster, with and without camera mask."""
         return {
-            f'{name}/{mask}': forecast_scores(histogram, TIMES, CONVENTION)
+            f'{name}/{mask}': forecast_scores(
+                histogram, FUTURE_SECONDS, CONVENTION
+            )
             for (name, mask), histogram in self.histograms.items()
         }
 
