@@ -21,8 +21,8 @@ def rule_texts(
         infos (Mapping): ``metainfo`` and ``data_list`` of whole scenes.
         tokens (set[str]): Sample tokens of the frames that need a text; each
             has a label.
-        root (Path): Data root with ``maps/expansion``; without a map nothing
-            is said about the road.
+        root (Path): Data root with ``maps/expansion``; without a map the
+            texts leave the road out.
         source (str): Path of the info file, for messages.
 
     Returns:

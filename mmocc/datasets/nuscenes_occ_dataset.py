@@ -280,12 +280,12 @@ class NuScenesOccDataset(NuScenesDataset):
         results['box_type_3d'] = self.box_type_3d
         results['box_mode_3d'] = self.box_mode_3d
         if self.num_history:
-            results['history'] = self._neighbours(
-                results, index, self.num_history, -1
+            results['history'] = self.get_neighbours(
+                index, self.num_history, -1, results
             )
         if self.num_future:
-            results['future'] = self._neighbours(
-                results, index, self.num_future, 1
+            results['future'] = self.get_neighbours(
+                index, self.num_future, 1, results
             )
         return self.pipeline(results)
 
@@ -303,7 +303,7 @@ class NuScenesOccDataset(NuScenesDataset):
         self._draw[0], self._draw[1] = seed, epoch
 
     def get_neighbours(
-        self, index: int, count: int, step: int
+        self, index: int, count: int, step: int, here: dict | None = None
     ) -> list[dict | None]:
         """Return the frames of the same scene before or after a frame.
 
@@ -311,17 +311,16 @@ class NuScenesOccDataset(NuScenesDataset):
             index (int): Place of the frame.
             count (int): Number of key frames (0.5 s each).
             step (int): -1 for the past, 1 for the future.
+            here (dict, optional): Info of the frame, if it is at hand.
+                Defaults to None, unpack it.
 
         Returns:
             list[dict | None]: Infos, the nearest first; None beyond the ends
             of the scene, where the frame was filtered out, and where the file
             does not tell scenes apart.
         """
-        return self._neighbours(self.get_data_info(index), index, count, step)
-
-    def _neighbours(
-        self, here: dict, index: int, count: int, step: int
-    ) -> list[dict | None]:
+        if here is None:
+            here = self.get_data_info(index)
         # Frames lie in order, so filters can only bring neighbours closer.
         places = range(index + step, index + step * (count + 1), step)
         candidates = (

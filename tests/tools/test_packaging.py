@@ -192,12 +192,15 @@ def test_an_editable_install_finds_configs_as_well(tmp_path):
         "print(mmocc.__file__, Config.fromfile('own.py').model.type,"
         f"get_config('mmocc::{OCCVLA}').model.type)"
     )
-    said = run(
+    printed = run(
         *(sys.executable, '-c', code),
         cwd=tmp_path,
         environment=dict(PYTHONPATH=str(moved)),
     )
-    assert said.split() == [str(moved / 'mmocc/__init__.py'), *['OccVLA'] * 2]
+    assert printed.split() == [
+        str(moved / 'mmocc/__init__.py'),
+        *['OccVLA'] * 2,
+    ]
 
 
 @pytest.mark.parametrize('package_file', [True, False])
@@ -217,14 +220,14 @@ def test_another_plugin_keeps_its_projects(tmp_path, package_file, ours_first):
         'print(projects.BEVFusion.NAME, projects.mmdet3d_plugin.NAME,'
         'ours.__name__.split(".")[2])'
     )
-    said = run(
+    printed = run(
         *(sys.executable, '-c', code),
         cwd=tmp_path.parent,
         environment=dict(
             PYTHONPATH=os.pathsep.join(path if ours_first else path[::-1])
         ),
     )
-    assert said.split() == [
+    assert printed.split() == [
         *('BEVFusion', 'mmdet3d_plugin', 'SyntheticNuScenes')
     ]
 
@@ -242,12 +245,12 @@ def test_both_names_of_a_project_are_one_module(tmp_path, first):
         'from mmocc.registry import MODELS;'
         "print(a.OccVLA is b.OccVLA is c is MODELS.get('OccVLA'))"
     )
-    said = run(
+    printed = run(
         *(sys.executable, '-c', code),
         cwd=tmp_path,
         environment=dict(PYTHONPATH=str(ROOT)),
     )
-    assert said.strip() == 'True'
+    assert printed.strip() == 'True'
 
 
 def ranges_of(wheel: Path) -> list[Requirement]:

@@ -73,7 +73,7 @@ class RayPositionCode(BaseModule):
             self.project.weight.mul_(gain)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Encode points.
+        """Encode points in the ego frame as vectors of the token width.
 
         Args:
             points (Tensor): (..., 3) metres in the ego frame.

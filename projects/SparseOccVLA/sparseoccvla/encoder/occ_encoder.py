@@ -60,7 +60,7 @@ class SparseOccEncoder(BaseModule):
 
     B frames of a batch, T past and present images of each of V cameras, Q
     queries of width D, R points of a query after a layer, K classes, L
-    feature maps. Defaults are those of OPUS-T unless said otherwise::
+    feature maps. Defaults are those of OPUS-T unless stated otherwise::
 
         learned points (Q, 1, 3), zero features (Q, D)
           -> layer 0 -> points (Q, R_0, 3) -> layer 1 -> ...
