@@ -4,6 +4,7 @@ import os.path as osp
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmdet3d.datasets import NuScenesDataset
 from mmengine.logging import MMLogger
@@ -12,7 +13,7 @@ from mmocc.datasets.sample_error import sample_error
 from mmocc.infos import (
     InfoFileError,
     InfoFrame,
-    find_neighbours,
+    SceneTimeline,
     load_info_file,
 )
 from mmocc.registry import DATASETS
@@ -72,9 +73,10 @@ class NuScenesOccDataset(NuScenesDataset):
             of the latter two). Defaults to None, every frame.
         num_history (int): Number of key frames before each frame that items
             hold as ``history``: infos, the nearest first, None where the
-            scene has none. Defaults to 0.
+            scene has none within 0.25 s of where it should be. Defaults to 0.
         num_future (int): Number of key frames after it that items hold as
             ``future``, for ground truth alone. Defaults to 0.
+            Both need a file that tells scenes apart and has times.
         indices (int | Sequence[int], optional): Keep the first so many, or
             these, frames. Defaults to None.
         metainfo (dict, optional): Entries that replace those of ``METAINFO``.
@@ -110,6 +112,7 @@ class NuScenesOccDataset(NuScenesDataset):
         self.load_boxes = load_boxes
         self.num_history, self.num_future = num_history, num_future
         self._draw = torch.zeros(2, dtype=torch.int64)  # seed, epoch
+        self._timeline: SceneTimeline | None = None
         # mmdet3d prints a table of boxes per class unless it is lazy; most
         # pipelines here read no boxes, so one line does.
         super().__init__(
@@ -137,6 +140,37 @@ class NuScenesOccDataset(NuScenesDataset):
                 f'{len(self)} frames of {self.ann_file}'
             )
 
+    def full_init(self) -> None:
+        """Read the file, keep the frames asked for, and pack them."""
+        if not self._fully_initialized:
+            super().full_init()
+            if self._indices is not None:
+                self._timeline = self._timeline_of(self._indices)
+
+    def get_subset_(self, indices: int | Sequence[int]) -> None:
+        """Keep the first so many frames, the last (negative), or these."""
+        timeline = self._timeline_of(indices)
+        super().get_subset_(indices)
+        self._timeline = timeline
+
+    def get_subset(self, indices: int | Sequence[int]) -> 'NuScenesOccDataset':
+        """Return a data set of some frames, see ``get_subset_``."""
+        subset = super().get_subset(indices)
+        subset._timeline = self._timeline_of(indices)
+        return subset
+
+    def _timeline_of(
+        self, indices: int | Sequence[int]
+    ) -> SceneTimeline | None:
+        self.full_init()
+        if self._timeline is None:
+            return None
+        places = np.arange(len(self._timeline.times))
+        if isinstance(indices, int):
+            few = slice(indices) if indices >= 0 else slice(indices, None)
+            return self._timeline.chosen(places[few])
+        return self._timeline.chosen(places[list(indices)])
+
     def load_data_list(self) -> list[dict]:
         """Read the info file.
 
@@ -150,6 +184,7 @@ class NuScenesOccDataset(NuScenesDataset):
                 a class id that the file does not name.
         """
         content = load_info_file(self.ann_file)
+        self._timeline = self._read_scenes(content['data_list'])
         metainfo = dict(content['metainfo'])
         categories = metainfo.pop('categories', None)
         if categories is None:
@@ -164,6 +199,19 @@ class NuScenesOccDataset(NuScenesDataset):
         for key, value in metainfo.items():
             self._metainfo.setdefault(key, value)
         return [self.parse_data_info(info) for info in content['data_list']]
+
+    def _read_scenes(self, data_list: list[dict]) -> SceneTimeline | None:
+        """Find scene and time of each frame; None where nobody needs them."""
+        try:
+            return SceneTimeline.read(data_list, self.ann_file)
+        except InfoFileError as error:
+            if not (self.num_history or self.num_future):
+                return None
+            raise InfoFileError(
+                f'num_history={self.num_history} and num_future='
+                f'{self.num_future} of the data set need scenes and times: '
+                f'{error}'
+            ) from error
 
     def parse_data_info(self, info: dict) -> dict:
         """Complete the paths of a frame and rename its box labels.
@@ -235,9 +283,9 @@ class NuScenesOccDataset(NuScenesDataset):
                 f'{sorted(REQUIREMENTS)}'
             )
         try:
-            kept = [
-                info
-                for info in self.data_list
+            places = [
+                place
+                for place, info in enumerate(self.data_list)
                 if all(
                     REQUIREMENTS[name](InfoFrame(info)) for name in required
                 )
@@ -247,18 +295,20 @@ class NuScenesOccDataset(NuScenesDataset):
                 f'filter_cfg requires {list(required)} of {self.ann_file}: '
                 f'{error}, or ask for less'
             ) from error
-        if not kept:
+        if not places:
             raise ValueError(
                 f'none of the {len(self.data_list)} frames of '
                 f'{self.ann_file} has all of {list(required)} '
                 '(filter_cfg.require); ask for less, or use another file'
             )
-        if len(kept) < len(self.data_list):
+        if len(places) < len(self.data_list):
             MMLogger.get_current_instance().info(
-                f'{len(kept)} of {len(self.data_list)} frames of '
+                f'{len(places)} of {len(self.data_list)} frames of '
                 f'{self.ann_file} have all of {list(required)}'
             )
-        return kept
+        if self._timeline is not None:
+            self._timeline = self._timeline.chosen(places)
+        return [self.data_list[place] for place in places]
 
     def prepare_data(self, index: int) -> Any:
         """Run the pipeline on a frame.
@@ -281,12 +331,10 @@ class NuScenesOccDataset(NuScenesDataset):
         results['box_mode_3d'] = self.box_mode_3d
         if self.num_history:
             results['history'] = self.get_neighbours(
-                index, self.num_history, -1, results
+                index, self.num_history, -1
             )
         if self.num_future:
-            results['future'] = self.get_neighbours(
-                index, self.num_future, 1, results
-            )
+            results['future'] = self.get_neighbours(index, self.num_future, 1)
         return self.pipeline(results)
 
     def set_epoch(self, seed: int, epoch: int) -> None:
@@ -303,7 +351,7 @@ class NuScenesOccDataset(NuScenesDataset):
         self._draw[0], self._draw[1] = seed, epoch
 
     def get_neighbours(
-        self, index: int, count: int, step: int, here: dict | None = None
+        self, index: int, count: int, step: int
     ) -> list[dict | None]:
         """Return the frames of the same scene before or after a frame.
 
@@ -311,21 +359,22 @@ class NuScenesOccDataset(NuScenesDataset):
             index (int): Place of the frame.
             count (int): Number of key frames (0.5 s each).
             step (int): -1 for the past, 1 for the future.
-            here (dict, optional): Info of the frame, if it is at hand.
-                Defaults to None, unpack it.
 
         Returns:
-            list[dict | None]: Infos, the nearest first; None beyond the ends
-            of the scene, where the frame was filtered out, and where the file
-            does not tell scenes apart.
+            list[dict | None]: Infos, the nearest first, wherever they lie in
+            the file; None beyond the ends of the scene, and where a frame was
+            left out or filtered out.
+
+        Raises:
+            InfoFileError: If the file does not tell scenes apart.
         """
-        if here is None:
-            here = self.get_data_info(index)
-        # Frames lie in order, so filters can only bring neighbours closer.
-        places = range(index + step, index + step * (count + 1), step)
-        candidates = (
-            self.get_data_info(place)
-            for place in places
-            if 0 <= place < len(self)
-        )
-        return find_neighbours(here, candidates, count, step)
+        self.full_init()
+        if self._timeline is None:
+            raise InfoFileError(
+                f'{self.ann_file} does not tell scenes apart, so frames have '
+                'no neighbours; make it with tools/create_data.py'
+            )
+        return [
+            None if place is None else self.get_data_info(place)
+            for place in self._timeline.neighbours(index, count, step)
+        ]

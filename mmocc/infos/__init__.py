@@ -12,6 +12,7 @@ from mmocc.infos.old_schema import upgrade_infos
 from mmocc.infos.reading import load_info_file, load_plain_pickle
 from mmocc.infos.scenes import (
     InfoScene,
+    SceneTimeline,
     find_neighbours,
     find_scene,
     group_scenes,
@@ -33,6 +34,7 @@ __all__ = [
     'InfoScene',
     'MapError',
     'MapTables',
+    'SceneTimeline',
     'build_metainfo',
     'class_names',
     'find_neighbours',

@@ -1,17 +1,21 @@
 """Info files of mmdet3d before 1.1, turned into version 1.1."""
 
-from pathlib import Path
-
 import numpy as np
 
 from mmocc.infos.errors import InfoFileError
+from mmocc.infos.paths import file_name, posix_path
+from mmocc.infos.planar import planar_pose
 from mmocc.infos.rigid import rigid_transform
+from mmocc.infos.scenes import TIME_UNITS, time_unit
 from mmocc.infos.schema import (
     DETECTION_CLASSES,
     IGNORED_LABEL,
-    MICROSECONDS,
     build_metainfo,
 )
+
+# Keys that forks of mmdet3d wrote and version 1.1 has under the same name.
+_KEPT = ('scene_token', 'scene_name', 'frame_idx', 'prev', 'next', 'location')
+_CAN_BUS_LENGTH = 18
 
 
 def _transform(source: dict, name: str) -> list:
@@ -32,24 +36,24 @@ def _lidar2sensor(source: dict) -> list:
     return transform.astype(np.float32).tolist()
 
 
-def _camera(source: dict) -> dict:
+def _camera(source: dict, unit: float) -> dict:
     return dict(
-        img_path=Path(source['data_path']).name,
+        img_path=file_name(source['data_path']),
         cam2img=np.asarray(source['cam_intrinsic']).tolist(),
         sample_data_token=source['sample_data_token'],
-        timestamp=source['timestamp'] / MICROSECONDS,
+        timestamp=source['timestamp'] / unit,
         cam2ego=_transform(source, 'sensor2ego'),
         ego2global=_transform(source, 'ego2global'),
         lidar2cam=_lidar2sensor(source),
     )
 
 
-def _sweep(source: dict) -> dict:
+def _sweep(source: dict, unit: float) -> dict:
     return dict(
-        timestamp=source['timestamp'] / MICROSECONDS,
+        timestamp=source['timestamp'] / unit,
         ego2global=_transform(source, 'ego2global'),
         lidar_points=dict(
-            lidar_path=source['data_path'],
+            lidar_path=posix_path(source['data_path']),
             lidar2ego=_transform(source, 'sensor2ego'),
             lidar2sensor=_lidar2sensor(source),
         ),
@@ -79,6 +83,31 @@ def _instances(source: dict) -> list[dict]:
     return instances
 
 
+def _unit_of(infos: list) -> str:
+    """Recognise the unit of an old file's time stamps; microseconds mostly."""
+    times = [
+        info['timestamp']
+        for info in infos
+        if isinstance(info, dict)
+        and isinstance(info.get('timestamp'), int | float | np.number)
+    ]
+    return time_unit(times, 'microseconds')
+
+
+def _keep_fields(source: dict, info: dict) -> None:
+    """Copy what version 1.1 has under the same name."""
+    info.update((key, source[key]) for key in _KEPT if key in source)
+    if 'map_location' in source:
+        info.setdefault('location', source['map_location'])
+    vector = np.asarray(source.get('can_bus', ()), dtype=float)
+    if vector.shape == (_CAN_BUS_LENGTH,) and np.isfinite(vector).all():
+        # Files leave the heading, which comes from the pose, to the loader.
+        heading = planar_pose(np.asarray(info['ego2global']))[2] % (2 * np.pi)
+        info['can_bus'] = np.append(
+            vector[:-2], (heading, np.rad2deg(heading))
+        )
+
+
 def upgrade_infos(content: dict, path: str) -> dict:
     """Convert the content of an old nuScenes info file.
 
@@ -89,8 +118,9 @@ def upgrade_infos(content: dict, path: str) -> dict:
 
     Returns:
         dict: ``metainfo`` and ``data_list`` of info version 1.1, without
-        boxes in images and without the keys that only
-        ``tools/create_data.py`` writes.
+        boxes in images. Of the keys that ``tools/create_data.py`` adds there
+        are those that the file has: scene, order, location and CAN bus. Time
+        stamps may be in any unit.
 
     Raises:
         InfoFileError: A frame lacks a key of that schema, or a value is
@@ -103,26 +133,30 @@ def upgrade_infos(content: dict, path: str) -> dict:
             'tools/create_data.py'
         )
     data_list, ignored = [], set()
+    unit = TIME_UNITS[_unit_of(content['infos'])]
     for index, source in enumerate(content['infos']):
         try:
             info = dict(
                 sample_idx=index,
                 token=source['token'],
-                timestamp=source['timestamp'] / MICROSECONDS,
+                timestamp=source['timestamp'] / unit,
                 ego2global=_transform(source, 'ego2global'),
                 images={
-                    name: _camera(camera)
+                    name: _camera(camera, unit)
                     for name, camera in source['cams'].items()
                 },
                 lidar_points=dict(
                     num_pts_feats=source.get('num_features', 5),
-                    lidar_path=Path(source['lidar_path']).name,
+                    lidar_path=file_name(source['lidar_path']),
                     lidar2ego=_transform(source, 'lidar2ego'),
                 ),
                 instances=_instances(source),
             )
+            _keep_fields(source, info)
             if source.get('sweeps'):
-                info['lidar_sweeps'] = [_sweep(s) for s in source['sweeps']]
+                info['lidar_sweeps'] = [
+                    _sweep(sweep, unit) for sweep in source['sweeps']
+                ]
         except KeyError as error:
             raise InfoFileError(
                 f'frame {index} of {path} lacks the key {error}, so it is not '

@@ -8,8 +8,11 @@ import pickle
 import warnings
 from pathlib import Path
 
+from mmocc.infos.box_convention import check_box_convention
 from mmocc.infos.errors import InfoFileError
 from mmocc.infos.old_schema import upgrade_infos
+from mmocc.infos.paths import use_posix_paths
+from mmocc.infos.scenes import check_scenes
 from mmocc.infos.schema import check_frame, check_version
 
 # What NumPy arrays, scalars and byte strings are rebuilt from, in NumPy 1
@@ -92,14 +95,17 @@ def load_plain_pickle(path: str | Path) -> dict:
     return content
 
 
-def load_info_file(path: str | Path) -> dict:
+def load_info_file(path: str | Path, *, check: bool = True) -> dict:
     """Read an info file of mmdet3d, with or without our own keys.
 
     Files of mmdet3d before 1.1 (``infos`` and ``metadata``) are converted
-    with a warning; they lack our keys.
+    with a warning; they lack most of our keys. Paths get slashes.
 
     Args:
         path (str | Path): A ``.pkl`` file.
+        check (bool): Whether to refuse frames whose order, time or boxes
+            contradict each other; ``tools/create_data.py convert`` mends
+            them. Defaults to True.
 
     Returns:
         dict: ``metainfo`` (dict) and ``data_list`` (list[dict]) with the keys
@@ -107,20 +113,20 @@ def load_info_file(path: str | Path) -> dict:
 
     Raises:
         InfoFileError: The file cannot be read (see ``load_plain_pickle``),
-            has neither schema, is of another version, or a key has another
-            type or shape than the schema says. The message names file and
-            key, what was got and expected, and the way out.
+            has neither schema, is of another version, a key has another type
+            or shape than the schema says, or frames contradict each other.
+            The message names file, frame and key, what was got and expected,
+            and the way out.
     """
     content = load_plain_pickle(path)
     if 'infos' in content and 'data_list' not in content:
-        infos = upgrade_infos(content, str(path))
+        content = upgrade_infos(content, str(path))
         warnings.warn(
             f'{path} has the schema of mmdet3d before 1.1; it is converted in '
             'memory. It has no occupancy paths, ego motion or meta-actions: '
             'write a complete file with tools/create_data.py.',
             stacklevel=2,
         )
-        return infos
     data_list, metainfo = content.get('data_list'), content.get('metainfo')
     if not isinstance(data_list, list) or not isinstance(metainfo, dict):
         raise InfoFileError(
@@ -130,4 +136,8 @@ def load_info_file(path: str | Path) -> dict:
     check_version(metainfo, str(path))
     for index, info in enumerate(data_list):
         check_frame(info, f'frame {index} of the info file {path}')
+        use_posix_paths(info)
+    if check:
+        check_scenes(data_list, str(path))
+        check_box_convention(content, str(path))
     return content

@@ -113,7 +113,7 @@ def test_a_scene_that_was_cut_is_refused():
 
 
 def test_a_file_without_our_keys_is_refused():
-    with pytest.raises(InfoFileError, match='lacks scene_token, frame_idx'):
+    with pytest.raises(InfoFileError, match='lacks scene_token'):
         group_scenes([dict(token='a')], 'x.pkl')
 
 

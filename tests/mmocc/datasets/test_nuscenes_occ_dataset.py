@@ -315,3 +315,71 @@ def test_real_mmdet3d_frame_loads_and_projects(real_frame):
             assert np.abs(pixels - centre).max(axis=1).min() < 0.05
             checked += 1
     assert checked > 50
+
+
+def shuffled_scenes(count=4):
+    """Two scenes, their frames in any order and in each other's midst."""
+    infos = [
+        make_occ_info(s, k, count) for s in range(2) for k in range(count)
+    ]
+    order = np.random.default_rng(0).permutation(len(infos))
+    return [infos[place] for place in order]
+
+
+@pytest.mark.parametrize('serialize', [True, False])
+def test_neighbours_do_not_depend_on_the_order_of_frames(tmp_path, serialize):
+    infos = shuffled_scenes()
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+    dataset = NuScenesOccDataset(
+        'infos.pkl',
+        str(tmp_path),
+        num_history=2,
+        serialize_data=serialize,
+        indices=list(range(len(infos)))[::-1],
+    )
+    few = dataset.get_subset([7, 3, 2, 0])
+    first = dataset.get_subset(5)
+    for each in (dataset, few, first):
+        tokens = {each.get_data_info(k)['token'] for k in range(len(each))}
+        for place in range(len(each)):
+            item = each[place]
+            scene, here = item['scene_token'], item['frame_idx']
+            for distance, info in enumerate(item['history'], start=1):
+                wanted = [
+                    other['token']
+                    for other in infos
+                    if other['scene_token'] == scene
+                    and other['frame_idx'] == here - distance
+                    and other['token'] in tokens
+                ]
+                assert [info['token']] == wanted if info else not wanted
+    few.get_subset_([1, 0])
+    assert few.get_neighbours(0, 1, -1)[0] in (None, few.get_data_info(1))
+
+
+def test_plain_file_finds_its_past_by_recording_or_says_what_lacks(tmp_path):
+    infos = shuffled_scenes()
+    for info in infos:
+        scene = info.pop('scene_name')
+        info['lidar_points']['lidar_path'] = f'{scene}__LIDAR_TOP__0.bin'
+        for key in ('scene_token', 'frame_idx', 'prev', 'next'):
+            del info[key]
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+    dataset = NuScenesOccDataset('infos.pkl', str(tmp_path), num_history=1)
+    for item in map(dataset.__getitem__, range(len(dataset))):
+        (past,) = item['history']
+        if item['timestamp']:
+            assert past['timestamp'] == item['timestamp'] - 0.5
+            assert past['lidar_points'] == item['lidar_points']
+        else:
+            assert past is None
+    for info in infos:
+        info['lidar_points']['lidar_path'] = ''
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+    with pytest.raises(
+        InfoFileError, match=r'num_history=0 and num_future=2 .*scene_token'
+    ):
+        NuScenesOccDataset('infos.pkl', str(tmp_path), num_future=2)
+    dataset = NuScenesOccDataset('infos.pkl', str(tmp_path))
+    with pytest.raises(InfoFileError, match='does not tell scenes apart'):
+        dataset.get_neighbours(0, 1, 1)

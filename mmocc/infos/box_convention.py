@@ -1,0 +1,84 @@
+"""The convention of an info file's boxes, told by the boxes themselves."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from mmocc.infos.errors import InfoFileError
+
+# Classes that are longer than wide in nuScenes, in all but a few boxes.
+LONG_CLASSES = ('car', 'truck', 'trailer', 'bus', 'bicycle', 'motorcycle')
+# Boxes that judge a file, and the fewest that do. Ours.
+_ENOUGH, _FEWEST = 2000, 5
+_MOVING = 2.0  # m/s; slower boxes say little about a heading
+_SIDEWAYS = np.cos(np.deg2rad(60.0))
+_ADVICE = (
+    'expected x, y, z, length, width, height, yaw anti-clockwise from x in '
+    'the LiDAR frame, as mmdet3d since 1.0 writes them; '
+    '`tools/create_data.py convert FILE --source mmdet3d-0.x` (or vad, '
+    'occworld, bev-planner for files of those projects) converts older ones'
+)
+
+
+def check_box_convention(content: Mapping[str, Any], source: str) -> None:
+    """Refuse boxes whose sizes or headings are of another convention.
+
+    mmdet3d before 1.0 wrote width before length and another yaw: cars come
+    out wider than long, and drive sideways. A file that does not name its
+    classes gets a warning: any of its boxes may be wide.
+
+    Args:
+        content (Mapping): ``metainfo`` and ``data_list`` of an info file.
+        source (str): Path of the file, for messages.
+
+    Raises:
+        InfoFileError: Most vehicles are wider than long, or drive sideways.
+    """
+    categories = content['metainfo'].get('categories')
+    labels = {(categories or {}).get(name) for name in LONG_CLASSES}
+    boxes = [
+        (token, np.asarray(box['bbox_3d'], float), box.get('velocity'))
+        for token, box in islice(
+            (
+                (info.get('token'), box)
+                for info in content['data_list']
+                for box in info.get('instances') or ()
+                if categories is None or box.get('bbox_label_3d') in labels
+            ),
+            _ENOUGH,
+        )
+        if np.shape(box.get('bbox_3d')) in ((7,), (9,))
+    ]
+    for problem in _problems(boxes):
+        message = f'{source}: {problem}; {_ADVICE}'
+        if categories is not None:
+            raise InfoFileError(message)
+        warnings.warn(message, stacklevel=3)
+
+
+def _problems(
+    boxes: list[tuple[str, np.ndarray, Any]],
+) -> Iterator[str]:
+    """Yield a phrase for each thing that is wrong with most boxes."""
+    wide = [box[4] > box[3] for _, box, _ in boxes]
+    if len(wide) >= _FEWEST and np.mean(wide) > 0.5:
+        token, box, _ = boxes[wide.index(True)]
+        yield (
+            f'{sum(wide)} of {len(wide)} boxes of vehicles are wider than '
+            f'long, such as {box[3]:.1f} m x {box[4]:.1f} m in sample {token}'
+        )
+    tokens, sideways = [], []
+    for token, box, velocity in boxes:
+        if np.shape(velocity) != (2,) or not np.hypot(*velocity) > _MOVING:
+            continue
+        along = np.cos(box[6]) * velocity[0] + np.sin(box[6]) * velocity[1]
+        tokens.append(token)
+        sideways.append(abs(along) < _SIDEWAYS * np.hypot(*velocity))
+    if len(tokens) >= _FEWEST and np.mean(sideways) > 0.5:
+        yield (
+            f'{sum(sideways)} of {len(tokens)} moving vehicles drive '
+            f'sideways, such as one in sample {tokens[sideways.index(True)]}'
+        )
