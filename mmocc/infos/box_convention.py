@@ -1,7 +1,7 @@
 """The convention of an info file's boxes, told by the boxes themselves."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,8 @@ LONG_CLASSES = ('car', 'truck', 'trailer', 'bus', 'bicycle', 'motorcycle')
 _ENOUGH, _FEWEST = 2000, 5
 _MOVING = 2.0  # m/s; slower boxes say little about a heading
 _SIDEWAYS = np.cos(np.deg2rad(60.0))
+_SHAPES = ((7,), (9,))
+_Vehicle = tuple[str, np.ndarray, Any]
 _ADVICE = (
     'expected x, y, z, length, width, height, yaw anti-clockwise from x in '
     'the LiDAR frame, as mmdet3d since 1.0 writes them; '
@@ -37,39 +39,52 @@ def check_box_convention(content: Mapping[str, Any], source: str) -> None:
     Raises:
         InfoFileError: Most vehicles are wider than long, or drive sideways.
     """
+    named = content['metainfo'].get('categories') is not None
+    boxes = _vehicles(content)
+    for problem in (_wide(boxes), _sideways(boxes)):
+        message = f'{source}: {problem}; {_ADVICE}'
+        if problem and named:
+            raise InfoFileError(message)
+        if problem:
+            warnings.warn(message, stacklevel=3)
+
+
+def has_wide_boxes(content: Mapping[str, Any]) -> bool:
+    """Whether most vehicles of an info file are wider than long."""
+    return bool(_wide(_vehicles(content)))
+
+
+def _vehicles(content: Mapping[str, Any]) -> list[_Vehicle]:
+    """Return sample token, box and velocity of boxes that judge a file."""
     categories = content['metainfo'].get('categories')
     labels = {(categories or {}).get(name) for name in LONG_CLASSES}
-    boxes = [
+    boxes = (
+        (info.get('token'), box)
+        for info in content['data_list']
+        for box in info.get('instances') or ()
+        if categories is None or box.get('bbox_label_3d') in labels
+    )
+    return [
         (token, np.asarray(box['bbox_3d'], float), box.get('velocity'))
-        for token, box in islice(
-            (
-                (info.get('token'), box)
-                for info in content['data_list']
-                for box in info.get('instances') or ()
-                if categories is None or box.get('bbox_label_3d') in labels
-            ),
-            _ENOUGH,
-        )
-        if np.shape(box.get('bbox_3d')) in ((7,), (9,))
+        for token, box in islice(boxes, _ENOUGH)
+        if np.shape(box.get('bbox_3d')) in _SHAPES
     ]
-    for problem in _problems(boxes):
-        message = f'{source}: {problem}; {_ADVICE}'
-        if categories is not None:
-            raise InfoFileError(message)
-        warnings.warn(message, stacklevel=3)
 
 
-def _problems(
-    boxes: list[tuple[str, np.ndarray, Any]],
-) -> Iterator[str]:
-    """Yield a phrase for each thing that is wrong with most boxes."""
+def _wide(boxes: list[_Vehicle]) -> str:
+    """Say that most boxes are wider than long; '' where they are not."""
     wide = [box[4] > box[3] for _, box, _ in boxes]
-    if len(wide) >= _FEWEST and np.mean(wide) > 0.5:
-        token, box, _ = boxes[wide.index(True)]
-        yield (
-            f'{sum(wide)} of {len(wide)} boxes of vehicles are wider than '
-            f'long, such as {box[3]:.1f} m x {box[4]:.1f} m in sample {token}'
-        )
+    if len(wide) < _FEWEST or np.mean(wide) <= 0.5:
+        return ''
+    token, box, _ = boxes[wide.index(True)]
+    return (
+        f'{sum(wide)} of {len(wide)} boxes of vehicles are wider than long, '
+        f'such as {box[3]:.1f} m x {box[4]:.1f} m in sample {token}'
+    )
+
+
+def _sideways(boxes: list[_Vehicle]) -> str:
+    """Say that most boxes that move do so sideways; '' where not."""
     tokens, sideways = [], []
     for token, box, velocity in boxes:
         if np.shape(velocity) != (2,) or not np.hypot(*velocity) > _MOVING:
@@ -77,8 +92,9 @@ def _problems(
         along = np.cos(box[6]) * velocity[0] + np.sin(box[6]) * velocity[1]
         tokens.append(token)
         sideways.append(abs(along) < _SIDEWAYS * np.hypot(*velocity))
-    if len(tokens) >= _FEWEST and np.mean(sideways) > 0.5:
-        yield (
-            f'{sum(sideways)} of {len(tokens)} moving vehicles drive '
-            f'sideways, such as one in sample {tokens[sideways.index(True)]}'
-        )
+    if len(tokens) < _FEWEST or np.mean(sideways) <= 0.5:
+        return ''
+    return (
+        f'{sum(sideways)} of {len(tokens)} moving vehicles drive sideways, '
+        f'such as one in sample {tokens[sideways.index(True)]}'
+    )

@@ -129,7 +129,7 @@ def _entry(index: int, source: str) -> dict:
     if source == 'omnidrive':
         box = [10.0, 0.0, 0.84, 4.5, 1.9, 1.6, np.pi / 2]
         velocity = [0.0, 2.0]
-    elif source != 'mmdet3d':
+    elif source != 'mmdet3d':  # boxes of mmdet3d before 1.0
         box = [*box[:3], 1.9, 4.5, 1.6, -np.pi - np.pi / 2]
     entry = dict(
         lidar_path='samples/LIDAR_TOP/log__LIDAR_TOP__1.pcd.bin',
@@ -175,7 +175,7 @@ def test_infos_of_each_project(tmp_path, source):
     out = tmp_path / 'ours.pkl'
     report = convert_foreign(write(tmp_path / 'x.pkl', source), source, out)
     assert (report.samples, report.scenes) == (FRAMES, 1)
-    assert report.compared == (0 if source == 'mmdet3d' else FRAMES - 6)
+    assert report.compared == (0 if 'mmdet3d' in source else FRAMES - 6)
     assert report.largest_difference < 1e-3
     infos = load_info_file(out)['data_list']
     first = infos[0]
@@ -323,3 +323,128 @@ def test_other_files_are_refused(tmp_path, capsys, content, message):
     assert create_data.main(arguments) == 1
     assert capsys.readouterr().err.startswith('error: ')
     assert not out.exists()
+
+
+def save(path: Path, infos: list[dict]) -> Path:
+    path.write_bytes(pickle.dumps(dict(infos=infos, metadata={})))
+    return path
+
+
+@pytest.mark.parametrize(
+    ('unit', 'name'),
+    [(1.0, 'seconds'), (1e3, 'milliseconds'), (1e9, 'nanoseconds')],
+)
+def test_time_stamps_of_any_unit_become_seconds(tmp_path, unit, name):
+    infos = [_entry(k, 'mmdet3d') for k in range(FRAMES)]
+    for entry in infos:
+        moment = 1.6e9 + entry['timestamp'] / 1e6
+        entry['timestamp'] = entry['cams']['CAM_FRONT']['timestamp'] = (
+            moment * unit
+        )
+    out = tmp_path / 'ours.pkl'
+    report = convert_foreign(save(tmp_path / 'x.pkl', infos), 'mmdet3d', out)
+    assert f'time stamps were in {name}' in str(report)
+    infos = load_info_file(out)['data_list']
+    assert infos[2]['timestamp'] == pytest.approx(1.6e9 + 1.0)
+    assert infos[2]['images']['CAM_FRONT']['timestamp'] == pytest.approx(
+        1.6e9 + 1.0
+    )
+    assert infos[2]['ego']['status']['speed'] == pytest.approx(6.0, rel=0.1)
+
+
+def test_frames_that_come_twice_are_kept_once(tmp_path):
+    infos = [_entry(k, 'mmdet3d') for k in range(FRAMES)]
+    path = save(tmp_path / 'x.pkl', [*infos, infos[3], infos[0]])
+    out = tmp_path / 'ours.pkl'
+    report = convert_foreign(path, 'mmdet3d', out)
+    assert (report.samples, report.repeated) == (FRAMES, 2)
+    assert '2 frames that came twice' in str(report)
+    path = save(path, [*infos, infos[3] | dict(timestamp=9)])
+    with pytest.raises(InfoFileError, match='sample token-3 twice'):
+        convert_foreign(path, 'mmdet3d', out)
+
+
+@pytest.mark.parametrize(
+    ('source', 'taken_for', 'message'),
+    [
+        ('mmdet3d-0.x', 'mmdet3d', r'wider than long.*got --source mmdet3d'),
+        ('vad', 'mmdet3d', r'1\.9 m x 4\.5 m in sample token-0'),
+        ('mmdet3d', 'mmdet3d-0.x', 'wider than long'),
+        ('mmdet3d', 'vad', 'no frame of .* gt_ego_fut_trajs'),
+        ('mmdet3d', 'omnidrive', 'no frame of .* has gt_planning'),
+        ('omnidrive', 'mmdet3d', 'expected omnidrive'),
+    ],
+)
+def test_a_wrong_source_is_refused(tmp_path, source, taken_for, message):
+    path, out = write(tmp_path / 'x.pkl', source), tmp_path / 'ours.pkl'
+    with pytest.raises(InfoFileError, match=message):
+        convert_foreign(path, taken_for, out)
+    assert not out.exists()
+
+
+def test_boxes_that_drive_sideways_are_refused(tmp_path):
+    infos = [_entry(k, 'mmdet3d') for k in range(FRAMES)]
+    for entry in infos:
+        entry['gt_boxes'][:, 6] += np.pi / 2
+        entry['gt_velocity'] = np.array([[-9.0, 0.0]])
+    path = save(tmp_path / 'x.pkl', infos)
+    with pytest.raises(InfoFileError, match=r'8 of 8 moving .* sideways'):
+        convert_foreign(path, 'mmdet3d', tmp_path / 'ours.pkl')
+
+
+def test_windows_paths_give_the_same_file(tmp_path):
+    infos = [_entry(k, 'mmdet3d') for k in range(FRAMES)]
+    for entry in infos:
+        del entry['scene_token']
+    one, two = tmp_path / 'one.pkl', tmp_path / 'two.pkl'
+    convert_foreign(save(tmp_path / 'x.pkl', infos), 'mmdet3d', one)
+    for entry in infos:
+        for part, key in (
+            (entry, 'lidar_path'),
+            (entry['cams']['CAM_FRONT'], 'data_path'),
+        ):
+            part[key] = 'D:\\nus\\' + part[key].replace('/', '\\')
+    convert_foreign(save(tmp_path / 'x.pkl', infos), 'mmdet3d', two)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_labels_one_folder_too_deep_are_named(tmp_path):
+    label = tmp_path / 'gts/gts/scene-0001/token-2/labels.npz'
+    label.parent.mkdir(parents=True)
+    label.write_bytes(b'')
+    path = write(tmp_path / 'x.pkl', 'vad')
+    with pytest.raises(InfoFileError, match=r'gts/gts to .*/gts$'):
+        convert_foreign(path, 'vad', tmp_path / 'ours.pkl', tmp_path)
+
+
+def test_shuffled_frames_and_wrong_links_are_mended(tmp_path):
+    infos = [_entry(k, 'mmdet3d') for k in range(FRAMES)]
+    ordered, shuffled = tmp_path / 'a.pkl', tmp_path / 'b.pkl'
+    convert_foreign(save(tmp_path / 'x.pkl', infos), 'mmdet3d', ordered)
+    for k, entry in enumerate(infos):
+        entry.update(frame_idx=FRAMES - k, prev='token-7', next='')
+    path = save(tmp_path / 'x.pkl', infos[::-1])
+    with pytest.raises(InfoFileError, match=r'x\.pkl: scene scene: '):
+        load_info_file(path)
+    convert_foreign(path, 'mmdet3d', shuffled)
+    content = [load_info_file(p)['data_list'] for p in (ordered, shuffled)]
+    np.testing.assert_equal(*content)
+
+
+def test_old_files_in_memory_keep_scenes_order_and_can_bus(tmp_path):
+    infos = [_entry(k, 'mmdet3d') for k in range(FRAMES)]
+    for k, entry in enumerate(infos):
+        entry.update(
+            frame_idx=k,
+            prev=f'token-{k - 1}' if k else '',
+            map_location='hill',
+            can_bus=np.r_[np.arange(16.0), 0, 0],
+        )
+    with pytest.warns(UserWarning, match='before 1.1'):
+        content = load_info_file(save(tmp_path / 'x.pkl', infos))
+    for k, info in enumerate(content['data_list']):
+        assert (info['scene_token'], info['frame_idx']) == ('scene', k)
+        assert info['prev'] == infos[k]['prev']
+        assert info['location'] == 'hill'
+        np.testing.assert_array_equal(info['can_bus'][:16], np.arange(16.0))
+        assert info['can_bus'][16] == pytest.approx(STEP * k, abs=1e-6)

@@ -20,7 +20,15 @@ OFFICIAL_COUNTS = {
 OPTIONAL_PARTS = ('map', 'can-bus', 'occ3d', 'qa', 'omnidrive')
 # Projects whose info files are converted.
 MMDET3D = 'mmdet3d'
-PROJECTS = (MMDET3D, 'vad', 'occworld', 'bev-planner', 'omnidrive')
+OLD_MMDET3D = 'mmdet3d-0.x'
+PROJECTS = (
+    MMDET3D,
+    OLD_MMDET3D,
+    'vad',
+    'occworld',
+    'bev-planner',
+    'omnidrive',
+)
 
 _NUSCENES = 'https://www.nuscenes.org/nuscenes#download'
 # Download instructions by part, for messages.

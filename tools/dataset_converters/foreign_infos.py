@@ -2,18 +2,20 @@
 
 Ego motion, labels and history are computed anew from the ego poses that the
 files hold. The plans that they store are converted to the canonical frame and
-compared with the poses, so that a wrong convention shows.
+compared with the poses, so that a wrong convention shows. Order, neighbours
+and unit of time are mended; what cannot be a file of the source is refused.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from dataset_converters.data_parts import MMDET3D, PROJECTS
+from dataset_converters.data_parts import MMDET3D, OLD_MMDET3D, PROJECTS
 from dataset_converters.ego_motion import measured_status, motion_fields
+from dataset_converters.occ_labels import find_labels
 from dataset_converters.trajectory_conventions import (
     from_bev_planner,
     from_occworld,
@@ -23,25 +25,34 @@ from dataset_converters.trajectory_conventions import (
 from mmocc.infos import (
     IGNORED_LABEL,
     InfoFileError,
+    InfoScene,
     build_metainfo,
+    group_scenes,
     load_info_file,
     load_plain_pickle,
     upgrade_infos,
     write_info_file,
 )
+from mmocc.infos.box_convention import (
+    check_box_convention,
+    has_wide_boxes,
+)
 from mmocc.infos.rigid import rigid_transform
-from mmocc.infos.schema import MICROSECONDS
+from mmocc.infos.scenes import STEP_TOLERANCE, TIME_UNITS, time_unit
 from mmocc.structures.occ3d import STEP_SECONDS
 
-# Frames further apart than this, seconds, are no neighbours. Ours.
-_MOST_STEP = 0.75
+# Frames further apart than this, seconds, are no neighbours.
+_MOST_STEP = STEP_SECONDS + STEP_TOLERANCE
 # Plans that differ from the poses by more than this, metres, get a warning.
 _MOST_DIFFERENCE = 0.5
 # Where BEVFormer's vector of 18 numbers and OmniDrive's of 13 hold
 # acceleration, rotation rate and velocity; all zero without a CAN bus.
 _CAN_PARTS = {18: 7, 13: 4}
 _CAN_LENGTH = 18
+# Keys of scenes and CAN bus that are taken from files of mmdet3d 1.1.
 _SCENE_KEYS = ('scene_token', 'scene_name', 'location', 'can_bus')
+# Keys that are computed anew, so that the file's own do not matter.
+_ORDER_KEYS = ('frame_idx', 'prev', 'next')
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,9 @@ class ForeignReport:
         without_labels (int): Samples without an Occ3D label.
         compared (int): Plans compared with the poses.
         largest_difference (float): Metres between those; 0 without any.
+        repeated (int): Frames that came again and were left out.
+        mended_unit (str): Unit of time that was converted; '' if none was.
+        old_boxes (bool): Whether boxes of mmdet3d before 1.0 were converted.
     """
 
     path: Path
@@ -63,12 +77,26 @@ class ForeignReport:
     without_labels: int
     compared: int
     largest_difference: float
+    repeated: int = 0
+    mended_unit: str = ''
+    old_boxes: bool = False
 
     def __str__(self) -> str:
         """Return a paragraph: the counts, and what to look at."""
         lines = [
             f'{self.path}: {self.samples} samples of {self.scenes} scenes'
         ]
+        if self.repeated:
+            lines.append(f'  left out: {self.repeated} frames that came twice')
+        if self.mended_unit:
+            lines.append(
+                f'  time stamps were in {self.mended_unit}, now in seconds'
+            )
+        if self.old_boxes:
+            lines.append(
+                '  boxes were wider than long, as mmdet3d before 1.0 wrote '
+                'them: width, length and yaw were converted'
+            )
         if self.without_labels:
             lines.append(
                 f'  without Occ3D label: {self.without_labels} samples'
@@ -138,6 +166,7 @@ class _Project:
 
 _CONVENTIONS = {
     MMDET3D: _Project(_same_boxes),
+    OLD_MMDET3D: _Project(_second_boxes),
     'vad': _Project(_second_boxes, from_vad),
     'occworld': _Project(_second_boxes, from_occworld, plan_frames=6),
     'bev-planner': _Project(_second_boxes, from_bev_planner),
@@ -159,19 +188,22 @@ def convert_foreign(
             no labels.
 
     Raises:
-        InfoFileError: The file cannot be read, holds foreign objects or
-            lacks a key of that schema.
+        InfoFileError: The file cannot be read, holds foreign objects, lacks
+            a key of that schema, or has boxes or plans of another project.
     """
     project = _CONVENTIONS[source]
     content = load_plain_pickle(path)
     try:
         if source == MMDET3D and 'data_list' in content:
-            infos = load_info_file(path)
+            infos = load_info_file(path, check=False)
             entries = [_entry_of(info) for info in infos['data_list']]
+            usual = 'seconds'
         else:
             infos, entries = None, _read_entries(content, path)
             for entry in entries:
                 _normalise(entry, project)
+            usual = 'microseconds'
+        unit = time_unit([entry['timestamp'] for entry in entries], usual)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InfoFileError(
             f'{path} has a frame that {source} does not write ({error!r}); '
@@ -179,34 +211,107 @@ def convert_foreign(
             f'{", ".join(PROJECTS)}'
         ) from error
     if infos is None:
+        _check_plans(entries, source, path)
         infos = upgrade_infos(dict(infos=entries), str(path))
+    elif unit != usual:
+        _divide_times(infos['data_list'], TIME_UNITS[unit])
     infos = _python_types(infos)
+    # Some files of mmdet3d 1.1 hold boxes as before 1.0.
+    old_boxes = 'data_list' in content and has_wide_boxes(infos)
+    if old_boxes:
+        _turn_boxes(infos['data_list'])
     categories = infos['metainfo'].get('categories', {})
+    try:
+        check_box_convention(infos, str(path))
+    except InfoFileError as error:
+        raise InfoFileError(f'{error}; got --source {source}') from error
     infos['metainfo'] = build_metainfo(
         infos['metainfo'].get('version', ''),
         {name for name, k in categories.items() if k == IGNORED_LABEL},
     )
-    labels = _labels_by_token(root)
-    drives = list(_drives(entries))
+    frames = _frames_once(entries, infos['data_list'], path)
+    labels = find_labels(root, set(frames)) if root is not None else {}
+    scenes = group_scenes([info for _, info in frames.values()], str(path))
     differences: list[float] = []
-    data_list: list[dict] = []
-    for name, members in drives:
-        frames = [(entries[k], infos['data_list'][k]) for k in members]
-        differences += _add_motion(frames, project)
-        _add_scene(frames, name, labels)
-        data_list += [info for _, info in frames]
+    for scene in scenes:
+        members = [frames[info['token']] for info in scene.infos]
+        differences += _add_motion(members, project)
+        _add_scene(members, scene, labels)
+    data_list = [info for scene in scenes for info in scene.infos]
     for index, info in enumerate(data_list):
         info['sample_idx'] = index
     infos['data_list'] = data_list
     write_info_file(infos, out)
     return ForeignReport(
         path=Path(out),
-        samples=len(entries),
-        scenes=len(drives),
+        samples=len(data_list),
+        scenes=len(scenes),
         without_labels=sum(not info['occ_path'] for info in data_list),
         compared=len(differences),
         largest_difference=max(differences, default=0.0),
+        repeated=len(entries) - len(data_list),
+        mended_unit='' if unit == usual else unit,
+        old_boxes=old_boxes,
     )
+
+
+def _check_plans(entries: list[dict], source: str, path: Path) -> None:
+    """Refuse a file that has not the plans of its source."""
+    key = _CONVENTIONS[source].plan_key
+    if _CONVENTIONS[source].plan and not any(key in e for e in entries):
+        raise InfoFileError(
+            f'no frame of {path} has {key}, which {source} writes; plain '
+            f'files of mmdet3d are of --source {MMDET3D}, or of '
+            f'{OLD_MMDET3D} where boxes are wider than long'
+        )
+    absolute = _CONVENTIONS['omnidrive'].plan_key
+    if key != absolute and any(absolute in entry for entry in entries):
+        raise InfoFileError(
+            f'{path} has {absolute}, which omnidrive writes, whose boxes are '
+            f'in the ego frame; got --source {source}, expected omnidrive'
+        )
+
+
+def _turn_boxes(data_list: list[dict]) -> None:
+    """Convert boxes of mmdet3d before 1.0 in files of 1.1."""
+    for info in data_list:
+        for instance in info['instances']:
+            box = np.array([instance['bbox_3d']], dtype=float)
+            (turned,), _ = _second_boxes(box, np.zeros((1, 2)), np.eye(4))
+            instance['bbox_3d'] = turned.tolist()
+
+
+def _divide_times(data_list: list[dict], unit: float) -> None:
+    """Convert the time stamps of frames, images and sweeps to seconds."""
+    for info in data_list:
+        views = (*info['images'].values(), *info.get('lidar_sweeps', ()))
+        for entry in (info, *views):
+            if 'timestamp' in entry:
+                entry['timestamp'] = entry['timestamp'] / unit
+
+
+def _frames_once(
+    entries: list[dict], infos: list[dict], path: Path
+) -> dict[str, tuple[dict, dict]]:
+    """Return entry and info of each frame by its token.
+
+    Raises:
+        InfoFileError: Two frames share a token, but no time or pose.
+    """
+    frames: dict[str, tuple[dict, dict]] = {}
+    for entry, info in zip(entries, infos, strict=True):
+        for key in _ORDER_KEYS:
+            info.pop(key, None)
+        first, _ = frames.setdefault(entry['token'], (entry, info))
+        if first['timestamp'] != entry['timestamp'] or not np.array_equal(
+            first['ego2global'], entry['ego2global']
+        ):
+            raise InfoFileError(
+                f'{path} holds sample {entry["token"]} twice, at the times '
+                f'{first["timestamp"]} and {entry["timestamp"]} or with two '
+                'poses; expected one frame of a token: leave one out'
+            )
+    return frames
 
 
 def _entry_of(info: dict) -> dict:
@@ -215,7 +320,7 @@ def _entry_of(info: dict) -> dict:
     return {
         **{key: info[key] for key in _SCENE_KEYS if key in info},
         'token': info['token'],
-        'timestamp': round(info['timestamp'] * MICROSECONDS),
+        'timestamp': info['timestamp'],
         'lidar_path': lidar['lidar_path'],
         'ego2global': np.asarray(info['ego2global'], dtype=float),
         'lidar2ego': np.asarray(lidar['lidar2ego'], dtype=float),
@@ -265,64 +370,6 @@ def _normalise(entry: dict, project: _Project) -> None:
         )
 
 
-def _labels_by_token(root: Path | None) -> dict[str, Path]:
-    """Find Occ3D's labels, relative to the root, by sample token."""
-    if root is None:
-        return {}
-    return {
-        path.parent.name: path.relative_to(root)
-        for path in sorted((root / 'gts').glob('*/*/labels.npz'))
-    }
-
-
-def _log(entry: dict) -> str:
-    """Return the name of the recording, with which file names begin."""
-    return Path(entry['lidar_path']).name.split('__')[0]
-
-
-def _drives(entries: list[dict]) -> Iterator[tuple[str, list[int]]]:
-    """Yield name and frames of each scene, in time order.
-
-    A file without names of scenes is cut where the recording changes or
-    where frames are missing.
-    """
-    order = sorted(
-        range(len(entries)),
-        key=lambda k: (
-            _given_scene(entries[k]),
-            _log(entries[k]),
-            entries[k]['timestamp'],
-        ),
-    )
-    members: list[int] = []
-    for k in order:
-        if members and _is_other_drive(entries[members[-1]], entries[k]):
-            yield _drive_name(entries[members[0]]), members
-            members = []
-        members.append(k)
-    if members:
-        yield _drive_name(entries[members[0]]), members
-
-
-def _given_scene(entry: dict) -> str:
-    return entry.get('scene_token') or entry.get('scene_name') or ''
-
-
-def _is_other_drive(before: dict, after: dict) -> bool:
-    if _given_scene(before) or _given_scene(after):
-        return _given_scene(before) != _given_scene(after)
-    return _log(before) != _log(after) or _gap(before, after) > _MOST_STEP
-
-
-def _gap(before: dict, after: dict) -> float:
-    """Return the seconds between two frames."""
-    return (after['timestamp'] - before['timestamp']) / MICROSECONDS
-
-
-def _drive_name(entry: dict) -> str:
-    return entry.get('scene_name') or f'{_log(entry)}@{entry["timestamp"]}'
-
-
 def _add_motion(
     frames: list[tuple[dict, dict]], project: _Project
 ) -> list[float]:
@@ -337,7 +384,7 @@ def _add_motion(
     """
     runs = [(0, frames[:1])]
     for before, after in pairwise(frames):
-        gap = _gap(before[0], after[0])
+        gap = after[1]['timestamp'] - before[1]['timestamp']
         start, run = runs[-1]
         if gap > _MOST_STEP:
             # The index keeps time, so that no neighbour is mistaken.
@@ -357,7 +404,7 @@ def _add_motion_of_run(
     entries = [entry for entry, _ in run]
     motion = motion_fields(
         np.stack([entry['ego2global'] for entry in entries]),
-        np.array([entry['timestamp'] for entry in entries]) / MICROSECONDS,
+        np.array([info['timestamp'] for _, info in run]),
     )
     differences = []
     for k, (entry, info) in enumerate(run):
@@ -398,15 +445,17 @@ def _stored_plan(
 
 
 def _add_scene(
-    frames: list[tuple[dict, dict]], name: str, labels: dict[str, Path]
+    frames: list[tuple[dict, dict]],
+    scene: InfoScene,
+    labels: dict[str, Path],
 ) -> None:
     """Add scene, location and label to the infos of a scene."""
-    token = frames[0][0].get('scene_token') or name
+    scene_name = scene.name
     for entry, info in frames:
         label = labels.get(entry['token'])
         info.update(
-            scene_token=token,
-            scene_name=name,
+            scene_token=scene.token,
+            scene_name=scene_name,
             location=entry.get('map_location') or entry.get('location', ''),
             occ_path=label.as_posix() if label else '',
             qa=[],
