@@ -121,7 +121,9 @@ def test_stale_scenes_are_not_taken(broken_at_second, tmp_path, changed):
             path.read_text().replace('"accel": [0.1', '"accel":[7')
         )
     elif changed == 'options':
-        (root / 'gts').mkdir()
+        label = root / 'gts' / SECOND / f'{SECOND}-sample-0' / 'labels.npz'
+        label.parent.mkdir(parents=True)
+        label.touch()
         more = dict(occ3d=True)
     else:
         (scene,) = next(out.glob('.*')).iterdir()
@@ -133,7 +135,7 @@ def test_stale_scenes_are_not_taken(broken_at_second, tmp_path, changed):
     if changed == 'input':
         assert first['ego']['status']['ax'] == 7
     elif changed == 'options':
-        assert train.missing_labels == 2 * FRAMES
+        assert train.missing_labels == 2 * FRAMES - 1
     else:
         assert first['ego']['status']['ax'] == 0.1
 
@@ -280,3 +282,39 @@ def test_class_lists_are_those_of_mmdet3d():
     """They are literals here, because mmdet3d takes long to import."""
     assert DETECTION_CLASSES == convert_utils.nus_categories
     assert object_boxes.ATTRIBUTES == convert_utils.nus_attributes
+
+
+def test_labels_that_lie_elsewhere_are_named_before_anything_is_written(
+    root, tmp_path
+):
+    label = root / 'gts/Occ3D/gts' / SECOND / f'{SECOND}-sample-0/labels.npz'
+    label.parent.mkdir(parents=True)
+    label.touch()
+    with pytest.raises(
+        TableError,
+        match=rf'no frame has its .*{label}; move what is in .*leave out',
+    ):
+        convert(root, tmp_path / 'out', occ3d=True)
+    assert not list((tmp_path / 'out').glob('*.pkl'))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda k, time: time - 2_000_000 * (k == 1), r'goes on by -1\.'),
+        (lambda k, time: time / 1e6, 'in seconds as it seems'),
+    ],
+)
+def test_time_of_tables_that_cannot_be_is_named(
+    root, tmp_path, change, message
+):
+    path = root / 'v1.0-mini/sample.json'
+    rows = json.loads(path.read_text())
+    count = 0
+    for row in rows:
+        if row['scene_token'] == f'scene-token-{SECOND}':
+            row['timestamp'] = change(count, row['timestamp'])
+            count += 1
+    path.write_text(json.dumps(rows))
+    with pytest.raises(TableError, match=rf'{SECOND}.* sample .*{message}'):
+        convert(root, tmp_path / 'out')

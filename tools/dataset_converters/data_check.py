@@ -37,6 +37,7 @@ from dataset_converters.nuscenes_tables import (
     NuScenesScene,
     NuScenesTables,
     TableError,
+    check_times,
 )
 from dataset_converters.nuscenes_text import (
     KINDS,
@@ -46,11 +47,11 @@ from dataset_converters.nuscenes_text import (
     read_pairs,
     text_splits,
 )
+from dataset_converters.occ_labels import label_elsewhere
 from mmocc.annotation import RoadMap
 from mmocc.infos import MapError, map_path
 from mmocc.version import __version__
 
-PARTS = ('map', 'can-bus', 'occ3d', 'qa', 'omnidrive')
 PARTS = ('samples', 'sweeps', *OPTIONAL_PARTS)
 # Scenes without CAN bus in nuScenes itself (nuscenes-devkit).
 NO_CAN_BUS = frozenset(
@@ -167,6 +168,9 @@ def check_data(options: CheckOptions) -> CheckReport:
     report.samples = {split: len(seen) for split, seen in tokens.items()}
     _check_counts(report.samples, options.version, findings)
     _check_measured(findings)
+    if findings.expected['occ3d'] and not findings.present['occ3d']:
+        place = options.root / 'gts'
+        findings.add(ERROR, 'occ3d', place, label_elsewhere(options.root))
     if 'map' in parts:
         _check_maps(tables, options.root, findings)
     if 'qa' in parts:
@@ -248,6 +252,9 @@ def _check_scene(
     (split, scene), root = task, options.root
     tokens = {frame.token for frame in scene.frames}
     check_geometry(scene, findings)
+    problem = _problem_of(check_times, scene)
+    if problem:
+        findings.add(ERROR, 'tables', scene.name, problem)
     images = [
         root / camera.filename
         for frame in scene.frames

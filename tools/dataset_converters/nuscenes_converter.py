@@ -22,6 +22,7 @@ from dataset_converters.nuscenes_tables import (
     NuScenesScene,
     NuScenesTables,
     TableError,
+    check_times,
 )
 from dataset_converters.nuscenes_text import (
     check_omnidrive_folder,
@@ -30,6 +31,7 @@ from dataset_converters.nuscenes_text import (
     omnidrive_files,
     text_splits,
 )
+from dataset_converters.occ_labels import label_elsewhere, scene_labels
 from dataset_converters.scene_store import SceneStore, digest, stamp
 from mmocc.annotation import RoadMap
 from mmocc.infos import (
@@ -153,7 +155,10 @@ def convert_nuscenes(options: ConvertOptions) -> list[SplitReport]:
     tables = NuScenesTables(options.root, options.version, MAX_SWEEPS)
     tables_digest = digest(map(stamp, tables.files))
     reports = []
-    for split, (scenes, absent) in _split_scenes(tables, options).items():
+    splits = _split_scenes(tables, options)
+    if options.occ3d:
+        _check_labels(options.root, splits)
+    for split, (scenes, absent) in splits.items():
         questions = _questions(options, split)
         tasks = (
             _SceneTask(
@@ -234,11 +239,11 @@ class _SceneTask:
         """Samples whose Occ3D label is looked for and does not exist."""
         if not self.options.occ3d:
             return frozenset()
-        folder = self.options.root / 'gts' / self.scene.name
+        there = scene_labels(self.options.root, self.scene.name)
         return frozenset(
             frame.token
             for frame in self.scene.frames
-            if not (folder / frame.token / 'labels.npz').is_file()
+            if frame.token not in there
         )
 
     @property
@@ -295,6 +300,7 @@ def _convert(task: _SceneTask) -> tuple[Path, bool]:
         tuple: Its file, and whether an earlier run had written it.
     """
     options, scene = task.options, task.scene
+    check_times(scene)
     store, key = _store(options), task.key
     found = store.find(scene.name, key)
     if found:
@@ -380,6 +386,18 @@ def _check_folders(options: ConvertOptions) -> None:
         for split in SPLITS[options.version]:
             if split != TEST:
                 check_omnidrive_folder(options.omnidrive, split)
+
+
+def _check_labels(
+    root: Path, splits: dict[str, tuple[list[dict], list[str]]]
+) -> None:
+    """Fail early where no scene on disk has any Occ3D label."""
+    names = [row['name'] for scenes, _ in splits.values() for row in scenes]
+    if not any(scene_labels(root, name) for name in names):
+        raise TableError(
+            f'{label_elsewhere(root)}; {DOWNLOADS["occ3d"]}, or leave out '
+            '--occ3d'
+        )
 
 
 def _collect(

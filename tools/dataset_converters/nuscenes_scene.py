@@ -94,7 +94,7 @@ def convert_scene(inputs: SceneInputs) -> list[dict]:
             location=scene.location,
             occ_path=(
                 ''
-                if frame.token in inputs.missing_labels
+                if not inputs.annotated or frame.token in inputs.missing_labels
                 else _OCC_PATH.format(scene=scene.name, token=frame.token)
             ),
             qa=inputs.questions.get(frame.token, []),

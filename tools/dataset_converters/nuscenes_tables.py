@@ -6,6 +6,7 @@ converted in parallel without the tables.
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from dataset_converters.data_parts import DOWNLOADS
 from mmocc.infos.rigid import rigid_transform
+from mmocc.infos.scenes import time_unit
+from mmocc.infos.schema import MICROSECONDS
 from mmocc.structures import CAMERAS
 from mmocc.utils.json_files import JsonFileError, read_json
 
@@ -173,6 +176,31 @@ def _read_table(folder: Path, name: str) -> list[dict]:
                 'row of that table has; unpack it again'
             )
     return rows
+
+
+def check_times(scene: NuScenesScene) -> None:
+    """Refuse a scene whose time stamps are no rising microseconds.
+
+    Raises:
+        TableError: Time stands still or goes backwards, or is in another
+            unit.
+    """
+    times = [frame.timestamp for frame in scene.frames]
+    unit = time_unit(times, 'microseconds')
+    if unit != 'microseconds':
+        raise TableError(
+            f'{scene.name}: the time stamp of sample {scene.frames[0].token} '
+            f'is {times[0]}, in {unit} as it seems, expected microseconds; '
+            'unpack the tables again'
+        )
+    for before, after in pairwise(scene.frames):
+        if after.timestamp <= before.timestamp:
+            step = (after.timestamp - before.timestamp) / MICROSECONDS
+            raise TableError(
+                f'{scene.name}: from sample {before.token} to {after.token}, '
+                f'its next, time goes on by {step:.3f} s, expected about '
+                '0.5 s; unpack the tables again'
+            )
 
 
 class NuScenesTables:

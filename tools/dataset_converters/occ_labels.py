@@ -16,34 +16,39 @@ def find_labels(root: Path, tokens: Container[str]) -> dict[str, Path]:
         tokens (Container[str]): Sample tokens.
 
     Raises:
-        InfoFileError: There are labels, but none where one of the frames
-            would have it.
+        InfoFileError: There are labels, but none is of one of the frames.
     """
     found = {
         path.parent.name: path.relative_to(root)
         for path in sorted((root / FOLDER).glob(f'*/*/{FILE}'))
         if path.parent.name in tokens
     }
-    if not found:
-        elsewhere = label_elsewhere(root)
-        if elsewhere:
-            raise InfoFileError(elsewhere)
+    if not found and any((root / FOLDER).rglob(FILE)):
+        raise InfoFileError(label_elsewhere(root))
     return found
 
 
+def scene_labels(root: Path, scene: str) -> frozenset[str]:
+    """Return the tokens of a scene's frames that have a label.
+
+    Args:
+        root (Path): Data root.
+        scene (str): Name of the scene.
+    """
+    labels = (root / FOLDER / scene).glob(f'*/{FILE}')
+    return frozenset(path.parent.name for path in labels)
+
+
 def label_elsewhere(root: Path) -> str:
-    """Say where labels lie that are none of the frames'.
+    """Say where labels were looked for, and where they lie.
 
     Args:
         root (Path): Data root, in which no label of a frame was found.
-
-    Returns:
-        str: A message with a way out; '' where there are no labels at all.
     """
     expected = root / FOLDER / 'SCENE' / 'TOKEN' / FILE
     path = next((root / FOLDER).rglob(FILE), None)
     if path is None:
-        return ''
+        return f'no frame has its Occ3D label at {expected}'
     advice = 'are they the labels of another version of nuScenes?'
     if path.parents[2] != root / FOLDER:
         advice = f'move what is in {path.parents[2]} to {root / FOLDER}'
