@@ -1,3 +1,4 @@
+from mmocc.datasets.cbgs_dataset import CBGSDataset
 from mmocc.datasets.nuscenes_occ_dataset import NuScenesOccDataset
 from mmocc.datasets.sample_error import SampleError
 from mmocc.datasets.samplers import EpochSampler
@@ -18,6 +19,7 @@ from mmocc.datasets.transforms import (
 )
 
 __all__ = [
+    'CBGSDataset',
     'ComputeLidar2Img',
     'EpochSampler',
     'LoadDrivingQA',

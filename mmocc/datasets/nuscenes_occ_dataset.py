@@ -18,6 +18,7 @@ from mmocc.infos import (
 )
 from mmocc.registry import DATASETS
 from mmocc.structures import CAMERAS, OCC3D_CLASSES, OCC3D_PALETTE
+from mmocc.structures.driving_qa import is_answer
 
 # Where nuScenes keeps its key frames below the data root.
 NUSCENES_PREFIX = {
@@ -29,14 +30,15 @@ NUSCENES_PREFIX = {
 # Boxes in each image: no transform here reads them, and they are large.
 UNREAD_KEYS = ('cam_instances',)
 
+
 # What `filter_cfg = dict(require=[...])` may ask of a frame.
 REQUIREMENTS: dict[str, Callable[[InfoFrame], bool]] = {
     'occ': lambda frame: bool(frame.occ_path),
     'future': lambda frame: bool(frame.fut_mask.all()),
     'meta_action': lambda frame: frame.meta_label is not None,
-    'cot': lambda frame: bool(frame.cot),
-    'qa': lambda frame: bool(frame.read('qa')),
-    'text': lambda frame: bool(frame.cot or frame.read('qa')),
+    'cot': lambda frame: is_answer(frame.cot),
+    'qa': lambda frame: frame.has_answer('qa'),
+    'text': lambda frame: frame.has_text,
 }
 
 
@@ -69,8 +71,9 @@ class NuScenesOccDataset(NuScenesDataset):
         test_mode (bool): mmengine's flag. Defaults to False.
         filter_cfg (Mapping, optional): ``dict(require=[...])`` keeps the
             frames that have all the parts named, out of ``occ``, ``future``
-            (all steps), ``meta_action``, ``cot``, ``qa`` and ``text`` (one
-            of the latter two). Defaults to None, every frame.
+            (all steps), ``meta_action``, ``cot``, ``qa`` (a question with an
+            answer) and ``text`` (a chain of thought, or an answer of ``qa``
+            or ``captions``). Defaults to None, every frame.
         num_history (int): Number of key frames before each frame that items
             hold as ``history``: infos, the nearest first, None where the
             scene has none within 0.25 s of where it should be. Defaults to 0.
@@ -185,8 +188,9 @@ class NuScenesOccDataset(NuScenesDataset):
         """
         content = load_info_file(self.ann_file)
         self._timeline = self._read_scenes(content['data_list'])
-        metainfo = dict(content['metainfo'])
-        categories = metainfo.pop('categories', None)
+        # The rest of the file's metainfo names its origin. It stays out of
+        # ours, which ConcatDataset wants equal in all parts.
+        categories = content['metainfo'].get('categories')
         if categories is None:
             names = NuScenesDataset.METAINFO['classes']
             categories = {name: index for index, name in enumerate(names)}
@@ -196,8 +200,6 @@ class NuScenesOccDataset(NuScenesDataset):
             if name in OCC3D_CLASSES
         }
         self._occ3d_ids[-1] = -1
-        for key, value in metainfo.items():
-            self._metainfo.setdefault(key, value)
         return [self.parse_data_info(info) for info in content['data_list']]
 
     def _read_scenes(self, data_list: list[dict]) -> SceneTimeline | None:
@@ -264,6 +266,19 @@ class NuScenesOccDataset(NuScenesDataset):
     def parse_ann_info(self, info: dict) -> dict | None:
         """Return the boxes as mmdet3d's transforms want them, if asked for."""
         return super().parse_ann_info(info) if self.load_boxes else {}
+
+    def get_cat_ids(self, idx: int) -> set[int]:
+        """Return the classes of a frame's valid boxes, for class balance.
+
+        Args:
+            idx (int): Place of the frame.
+
+        Returns:
+            set[int]: Occ3D ids; empty without boxes. ``load_boxes`` makes no
+            difference.
+        """
+        boxes = InfoFrame(self.get_data_info(idx)).lidar_boxes
+        return set(boxes.labels[boxes.valid].tolist()) - {-1}
 
     def filter_data(self) -> list[dict]:
         """Keep the frames that have what ``filter_cfg`` requires.

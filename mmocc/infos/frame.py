@@ -11,6 +11,7 @@ from mmocc.infos.errors import InfoFileError
 from mmocc.infos.planar import planar_pose
 from mmocc.infos.schema import info_keys
 from mmocc.structures import EGO_STATUS, DrivingQA, MetaAction
+from mmocc.structures.driving_qa import is_answer
 
 
 class InfoFrame:
@@ -223,6 +224,19 @@ class InfoFrame:
         """OmniDrive's questions with their answers."""
         return as_questions(self.read('captions'), 'caption')
 
+    def has_answer(self, path: str) -> bool:
+        """Whether any question of ``qa`` or ``captions`` has an answer."""
+        return any(is_answer(q.get('answer')) for q in self.read(path))
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is a chain of thought, or an answered question."""
+        if is_answer(self.info.get('cot')):
+            return True
+        if 'captions' in self and self.has_answer('captions'):
+            return True
+        return self.has_answer('qa')
+
     @property
     def instances(self) -> Sequence[Mapping[str, Any]]:
         """The boxes as the file has them; none where it has no such key."""
@@ -278,7 +292,7 @@ def as_questions(
     return tuple(
         DrivingQA(
             entry['question'],
-            str(entry['answer']),
+            str(entry['answer']) if is_answer(entry.get('answer')) else '',
             task,
             entry.get('template_type', ''),
             int(entry.get('num_hop', -1)),

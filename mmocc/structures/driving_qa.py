@@ -1,6 +1,6 @@
 """One question about a frame."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class DrivingQA(NamedTuple):
@@ -21,3 +21,16 @@ class DrivingQA(NamedTuple):
     task: str = 'qa'
     template_type: str = ''
     num_hop: int = -1
+
+
+def is_answer(value: Any) -> bool:
+    """Whether a stored value is an answer; the only place that decides.
+
+    Args:
+        value (Any): As info and answer files hold it. No answers are None,
+            NaN, and texts that are empty or white space; numbers, 0 and
+            False among them, are answers.
+    """
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value == value  # NaN differs from itself

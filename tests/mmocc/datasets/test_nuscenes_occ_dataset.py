@@ -8,7 +8,7 @@ from mmengine.dataset import pseudo_collate
 from mmocc_testing import make_occ_info, wrap_infos
 
 from mmocc.datasets import NuScenesOccDataset, SampleError
-from mmocc.infos import InfoFileError
+from mmocc.infos import InfoFileError, InfoFrame
 from mmocc.registry import DATASETS, MODELS
 from mmocc.structures import CAMERAS, OCC3D_CLASSES, OccDataSample
 
@@ -198,6 +198,30 @@ def test_filters_keep_what_has_all_parts(tmp_path):
     assert kept('text') == [0, 1, 2, 3, 5, 6, 7]
     with pytest.raises(ValueError, match=r"requires \['futrue'\]"):
         kept('futrue')
+
+
+@pytest.mark.parametrize('answer', [None, '', ' \n', float('nan')])
+def test_questions_without_an_answer_are_no_text(tmp_path, answer):
+    infos = [make_occ_info(0, i, 4) for i in range(4)]
+    for info in infos:
+        info['cot'] = ''
+        for question in info['qa']:
+            question['answer'] = answer
+    infos[1]['captions'] = [{'question': 'Rain?', 'answer': 'No.'}]
+    infos[2]['qa'][-1]['answer'] = 0
+    infos[3]['captions'] = [{'question': 'Rain?', 'answer': answer}]
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+
+    def kept(name):
+        dataset = NuScenesOccDataset(
+            'infos.pkl', str(tmp_path), filter_cfg={'require': [name]}
+        )
+        return [item['frame_idx'] for item in dataset]
+
+    assert kept('qa') == [2] and kept('text') == [1, 2]
+    # Transforms count in the same way.
+    answers = [q.answer for q in InfoFrame(infos[2]).questions]
+    assert answers == ['', '', '', '', '0']
 
 
 def test_filters_that_leave_nothing_say_so(tmp_path):
