@@ -23,7 +23,12 @@ CONFIGS = sorted(
     for path in folder.rglob('*.py')
     if '_base_' not in path.parts
 )
-TINY = [path for path in CONFIGS if '_tiny_' in path.name]
+# Configs of a split without labels train as the config that they change.
+TINY = [
+    path
+    for path in CONFIGS
+    if '_tiny_' in path.name and 'test-split' not in path.name
+]
 ABLATIONS = [path for path in CONFIGS if 'ablations' in path.parts]
 CROSSINGS = [path for path in CONFIGS if 'crossings' in path.parts]
 

@@ -82,15 +82,23 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.tta:
         use_augmentation(cfg)
     if args.dump is not None:
-        metrics = cfg.test_evaluator
-        cfg.test_evaluator = [
-            *([metrics] if isinstance(metrics, dict) else metrics),
-            dict(type='PredictionFiles', out_dir=args.dump),
-        ]
+        dump_predictions(cfg, args.dump)
     if args.show:
         require_display()
     if args.show or args.show_dir is not None:
         draw_pages(cfg, args)
+
+
+def dump_predictions(cfg: Config, folder: str) -> None:
+    """Write predictions to a folder, whether the config does or not."""
+    metrics = cfg.test_evaluator
+    metrics = [metrics] if isinstance(metrics, dict) else list(metrics)
+    writers = [m for m in metrics if m['type'] == 'PredictionFiles']
+    if not writers:
+        metrics.append(dict(type='PredictionFiles', out_dir=folder))
+    for writer in writers:
+        writer['out_dir'] = folder
+    cfg.test_evaluator = metrics
 
 
 def use_augmentation(cfg: Config) -> None:

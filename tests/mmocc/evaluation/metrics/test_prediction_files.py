@@ -8,7 +8,14 @@ from mmengine.structures import BaseDataElement
 
 from mmocc.evaluation.files import NpzFile, PlanFiles
 from mmocc.evaluation.metrics import PredictionFiles
-from mmocc.structures import OccDataSample
+from mmocc.structures import (
+    DIRECTIONS,
+    SPEEDS,
+    DrivingQA,
+    MetaAction,
+    OccDataSample,
+    parse_meta_action,
+)
 from mmocc.utils.json_files import read_json_lines
 
 
@@ -93,3 +100,32 @@ def test_several_processes_are_refused(tmp_path, monkeypatch):
     )
     with pytest.raises(ValueError, match='one process'):
         PredictionFiles(str(tmp_path))
+
+
+def test_without_truth_all_predictions_are_written(tmp_path):
+    sample, other = make_sample('a'), make_sample('b')
+    for name in ('gt_occ', 'gt_ego'):
+        delattr(sample, name)
+    sample.gt_text = BaseDataElement(
+        questions=[DrivingQA('Rain?'), DrivingQA('Cars?')]
+    )
+    sample.pred_text = BaseDataElement(answers=['no', ''])
+    sample.pred_meta = BaseDataElement(speed=1, direction=0)
+    metric = PredictionFiles(str(tmp_path), truth=False)
+    metric.process(None, [sample, other])
+    metric.evaluate(2)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *('occ.npz', 'plans.npz', 'answers.jsonl', 'actions.jsonl'),
+        'frames.jsonl',
+    }
+    with NpzFile(tmp_path / 'plans.npz') as file:
+        assert file.tokens() == ('a', 'b')
+        np.testing.assert_allclose(
+            file.array('trajs')[0], sample.pred_ego.trajs[0]
+        )
+    (answer,) = read_json_lines(tmp_path / 'answers.jsonl')
+    assert answer.values == {'token': 'a', 'question': 'Rain?', 'answer': 'no'}
+    (action,) = read_json_lines(tmp_path / 'actions.jsonl')
+    assert parse_meta_action(action.values['answer']) == MetaAction(
+        SPEEDS[1], DIRECTIONS[0]
+    )
