@@ -1,9 +1,12 @@
 """Read info files safely.
 
-A pickle can run any code when it is loaded. Info files hold only plain
-containers, numbers, strings and NumPy arrays, so nothing else is unpickled.
+A pickle can run any code when it is loaded, and damage memory. Info files
+hold only plain containers, numbers, strings and NumPy arrays, so the pickle is
+scanned first and nothing else is built, by functions of our own.
 """
 
+import gc
+import io
 import pickle
 import warnings
 from pathlib import Path
@@ -12,38 +15,25 @@ from mmocc.infos.box_convention import check_box_convention
 from mmocc.infos.errors import InfoFileError
 from mmocc.infos.old_schema import upgrade_infos
 from mmocc.infos.paths import use_posix_paths
+from mmocc.infos.pickle_parts import PartBuilder
+from mmocc.infos.pickle_scan import scan_pickle
 from mmocc.infos.scenes import check_scenes
 from mmocc.infos.schema import check_frame, check_version
+from mmocc.infos.writing import make_checksum
 
-# What NumPy arrays, scalars and byte strings are rebuilt from, in NumPy 1
-# (numpy.core) and 2 (numpy._core).
-_ALLOWED = {
-    (module.format(core=core), name)
-    for core in ('core', '_core')
-    for module, name in (
-        ('numpy', 'dtype'),
-        ('numpy', 'ndarray'),
-        ('numpy.{core}.multiarray', '_reconstruct'),
-        ('numpy.{core}.multiarray', 'scalar'),
-        ('numpy.{core}.numeric', '_frombuffer'),
-        ('collections', 'OrderedDict'),
-        ('_codecs', 'encode'),
-    )
-}
 _WAY_OUT = 'make it with tools/create_data.py'
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Refuses every class that is not in the list above."""
+    """Builds NumPy's objects by our own functions and refuses all others."""
+
+    def __init__(self, data: bytes) -> None:
+        # Buffered, since pickle reads ahead where it can peek.
+        super().__init__(io.BufferedReader(io.BytesIO(data)))
+        self.parts = PartBuilder(len(data))
 
     def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in _ALLOWED:
-            raise InfoFileError(
-                f'holds an object of {module}.{name}; only plain containers, '
-                'numbers, strings and NumPy arrays are unpickled, because '
-                'other objects can run code'
-            )
-        return super().find_class(module, name)
+        return self.parts.find(module, name)
 
 
 def load_plain_pickle(path: str | Path) -> dict:
@@ -59,8 +49,7 @@ def load_plain_pickle(path: str | Path) -> dict:
     """
     path = Path(path)
     try:
-        with path.open('rb') as file:
-            content = _PlainUnpickler(file).load()
+        content = _unpickle(path.read_bytes())
     except OSError as error:
         raise InfoFileError(
             f'the info file {path} cannot be read ({error.strerror}); '
@@ -68,20 +57,15 @@ def load_plain_pickle(path: str | Path) -> dict:
         ) from error
     except InfoFileError as error:
         raise InfoFileError(f'the info file {path} {error}') from None
-    except (EOFError, pickle.UnpicklingError) as error:
-        raise InfoFileError(
-            f'the info file {path} is cut off or not a pickle ({error}); '
-            f'{_WAY_OUT} again'
-        ) from error
     except (
+        ArithmeticError,
         AttributeError,
-        IndexError,
-        KeyError,
+        EOFError,
+        LookupError,
         MemoryError,
-        OverflowError,
-        RecursionError,
         TypeError,
         ValueError,
+        pickle.UnpicklingError,
     ) as error:
         # Bytes that happen to be opcodes fail in as many ways.
         raise InfoFileError(
@@ -93,6 +77,31 @@ def load_plain_pickle(path: str | Path) -> dict:
             f'a dictionary with metainfo and data_list; {_WAY_OUT}'
         )
     return content
+
+
+def _unpickle(data: bytes) -> object:
+    """Build the objects of a file whose pickle and checksum are sound."""
+    end, problem = scan_pickle(data)
+    if problem:
+        raise InfoFileError(f'{problem}, at byte {end}; {_WAY_OUT} again')
+    if len(data) > end and data[end:] != make_checksum(memoryview(data)[:end]):
+        raise InfoFileError(
+            'does not have the checksum that was written with it: it was '
+            f'damaged or changed in place; {_WAY_OUT} again, or read it from '
+            'an intact copy (files that a script of your own writes with '
+            'pickle.dump need no checksum)'
+        )
+    unpickler = _PlainUnpickler(data)
+    collects = gc.isenabled()
+    gc.disable()  # it would visit all objects again and again
+    try:
+        content = unpickler.load()
+        if unpickler.parts.used:
+            content = unpickler.parts.finish(content)
+        return content
+    finally:
+        if collects:
+            gc.enable()
 
 
 def load_info_file(path: str | Path, *, check: bool = True) -> dict:

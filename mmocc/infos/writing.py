@@ -1,6 +1,7 @@
 """Write info files as deterministic pickles of plain objects."""
 
 import pickle
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def to_plain(value: object, strings: dict[str, str]) -> object:
 
 
 def write_info_file(infos: dict, path: Path) -> None:
-    """Write an info file whole or not at all.
+    """Write an info file whole or not at all, with a checksum at its end.
 
     Args:
         infos (dict): ``metainfo`` and ``data_list`` with the keys of
@@ -60,4 +61,15 @@ def write_info_file(infos: dict, path: Path) -> None:
     """
     content = to_plain(infos, {})
     with atomic_open(path) as file:
-        pickle.dump(content, file, protocol=_PROTOCOL)
+        data = pickle.dumps(content, protocol=_PROTOCOL)
+        file.write(data)
+        file.write(make_checksum(data))
+
+
+def make_checksum(data: bytes | memoryview) -> bytes:
+    """Return what stands behind a pickle: a line with its CRC-32.
+
+    ``pickle.load`` stops in front of it, so every reader of pickles reads the
+    file, and a file that is written without it is valid too.
+    """
+    return f'mmocc crc32 {zlib.crc32(data):08x}\n'.encode('ascii')
