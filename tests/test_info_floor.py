@@ -25,6 +25,7 @@ SHARED = {
     *('categories', 'velocity', 'attribute', 'visibility', 'location'),
     *('next', 'prev', 'meta_action', 'images', 'can_bus', 'qa', 'ego'),
     *('sample_idx', 'sample_data_token', 'metainfo'),
+    *('speed', 'direction', 'question', 'template_type', 'num_hop'),
 }
 RAW_KEYS = {
     part

@@ -16,6 +16,7 @@ from mmocc.infos import (
     SceneTimeline,
     load_info_file,
 )
+from mmocc.infos.schema import check_details
 from mmocc.registry import DATASETS
 from mmocc.structures import CAMERAS, OCC3D_CLASSES, OCC3D_PALETTE
 from mmocc.structures.driving_qa import is_answer
@@ -200,7 +201,18 @@ class NuScenesOccDataset(NuScenesDataset):
             if name in OCC3D_CLASSES
         }
         self._occ3d_ids[-1] = -1
-        return [self.parse_data_info(info) for info in content['data_list']]
+        return [self._parse(info) for info in content['data_list']]
+
+    def _parse(self, info: dict) -> dict:
+        """Complete a frame; what cannot be completed is named by its key."""
+        try:
+            return self.parse_data_info(info)
+        except (AttributeError, KeyError, TypeError):
+            check_details(info, self._place_of(info))
+            raise
+
+    def _place_of(self, info: Mapping[str, Any]) -> str:
+        return f'sample {info.get("token", "(unknown)")} of {self.ann_file}'
 
     def _read_scenes(self, data_list: list[dict]) -> SceneTimeline | None:
         """Find scene and time of each frame; None where nobody needs them."""
@@ -341,6 +353,7 @@ class NuScenesOccDataset(NuScenesDataset):
             ``data_samples`` in the pipelines here.
         """
         results = self.get_data_info(index)
+        check_details(results, self._place_of(results))
         results['draw'] = tuple(self._draw.tolist())
         results['box_type_3d'] = self.box_type_3d
         results['box_mode_3d'] = self.box_mode_3d
@@ -389,7 +402,9 @@ class NuScenesOccDataset(NuScenesDataset):
                 f'{self.ann_file} does not tell scenes apart, so frames have '
                 'no neighbours; make it with tools/create_data.py'
             )
-        return [
-            None if place is None else self.get_data_info(place)
-            for place in self._timeline.neighbours(index, count, step)
-        ]
+        places = self._timeline.neighbours(index, count, step)
+        infos = [None if p is None else self.get_data_info(p) for p in places]
+        for info in infos:
+            if info is not None:
+                check_details(info, self._place_of(info))
+        return infos

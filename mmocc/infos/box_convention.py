@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmocc.infos.errors import InfoFileError
+from mmocc.infos.schema import shape_of
 
 # Classes that are longer than wide in nuScenes, in all but a few boxes.
 LONG_CLASSES = ('car', 'truck', 'trailer', 'bus', 'bicycle', 'motorcycle')
@@ -57,7 +58,7 @@ def has_wide_boxes(content: Mapping[str, Any]) -> bool:
 def _vehicles(content: Mapping[str, Any]) -> list[_Vehicle]:
     """Return sample token, box and velocity of boxes that judge a file."""
     categories = content['metainfo'].get('categories')
-    labels = {(categories or {}).get(name) for name in LONG_CLASSES}
+    labels = [(categories or {}).get(name) for name in LONG_CLASSES]
     boxes = (
         (info.get('token'), box)
         for info in content['data_list']
@@ -67,7 +68,7 @@ def _vehicles(content: Mapping[str, Any]) -> list[_Vehicle]:
     return [
         (token, np.asarray(box['bbox_3d'], float), box.get('velocity'))
         for token, box in islice(boxes, _ENOUGH)
-        if np.shape(box.get('bbox_3d')) in _SHAPES
+        if shape_of(box.get('bbox_3d')) in _SHAPES
     ]
 
 
@@ -87,7 +88,7 @@ def _sideways(boxes: list[_Vehicle]) -> str:
     """Say that most boxes that move do so sideways; '' where not."""
     tokens, sideways = [], []
     for token, box, velocity in boxes:
-        if np.shape(velocity) != (2,) or not np.hypot(*velocity) > _MOVING:
+        if shape_of(velocity) != (2,) or not np.hypot(*velocity) > _MOVING:
             continue
         along = np.cos(box[6]) * velocity[0] + np.sin(box[6]) * velocity[1]
         tokens.append(token)

@@ -181,8 +181,15 @@ class InfoFrame:
     @property
     def status_vector(self) -> np.ndarray:
         """(7,) in the order of ``EGO_STATUS``; NaN where unknown."""
-        status = self.status
-        return np.array([status.get(k, np.nan) for k in EGO_STATUS], float)
+        values = [self.status.get(name, np.nan) for name in EGO_STATUS]
+        try:
+            return np.array(values, float)
+        except (TypeError, ValueError) as error:
+            raise InfoFileError(
+                f'sample {self.token}: ego.status is {self.status}, expected '
+                'a number, or NaN, for each name; make the info file with '
+                'tools/create_data.py'
+            ) from error
 
     @property
     def speed(self) -> float:

@@ -156,14 +156,35 @@ meta_action : dict? | - | - | create_data
 his_meta_actions : list | - | - | create_data
     `speed` and `direction` of up to three past seconds, oldest first, from
     poses up to this frame only.
+his_meta_actions.*.speed : str | - | - | create_data
+    Out of `SPEEDS`.
+his_meta_actions.*.direction : str | - | - | create_data
+    Out of `DIRECTIONS`.
 cot : str | - | - | create_data, annotate
     Chain of thought that ends in the meta-action; '' without one.
 qa : list | - | - | --qa
     NuScenes-QA: `question`, `answer`, `template_type`, `num_hop`.
+qa.*.question : str | - | - | --qa
+    Never empty.
+qa.*.template_type : str | - | - | --qa
+    `exist`, `count`, `object`, `status` or `comparison`.
+qa.*.num_hop : int | - | - | --qa
+    0 or 1.
 captions : list | - | - | --omnidrive
     OmniDrive: `question`, `answer`, `template_type`.
+captions.*.question : str | - | - | --omnidrive
+    Never empty.
+captions.*.template_type : str | - | - | --omnidrive
+    `desc`, `conv`, `vqa` or `keywords`.
 """
 
+# What every entry of a dict or list has.
+_ALWAYS = {
+    'images': ('img_path',),
+    'his_meta_actions': ('speed', 'direction'),
+    'qa': ('question',),
+    'captions': ('question',),
+}
 _KINDS: dict[str, type | tuple[type, ...]] = {
     'str': str,
     'int': (int, np.integer),
@@ -310,8 +331,8 @@ def check_version(metainfo: Mapping, path: str) -> None:
 def check_frame(info: Any, where: str) -> None:
     """Check the types and shapes of a frame's keys that are there.
 
-    Views, boxes and unknown keys are passed over: they are many, and whoever
-    reads them checks them.
+    Of views, boxes and questions only their kind is checked, since they are
+    many; ``check_details`` looks into them.
 
     Args:
         info (Any): An entry of ``data_list``.
@@ -333,6 +354,61 @@ def check_frame(info: Any, where: str) -> None:
                     _check_value(
                         info[name][part], part_key, f'{name}.{part}', where
                     )
+    for name in _detail_plan():
+        for label, entry in _entries(info, name):
+            if not isinstance(entry, Mapping):
+                raise InfoFileError(
+                    f'{where}: the key {label!r} is a '
+                    f'{type(entry).__name__}, expected a dict; make the file '
+                    'with tools/create_data.py'
+                )
+
+
+def check_details(info: Mapping[str, Any], where: str) -> None:
+    """Check the keys of a frame's views, boxes, questions and actions.
+
+    Args:
+        info (Mapping): An entry of ``data_list`` that ``check_frame`` has
+            passed.
+        where (str): The entry and its file, for messages.
+
+    Raises:
+        InfoFileError: A key has another type or shape, or one is missing that
+            every such entry has.
+    """
+    for name, keys in _detail_plan().items():
+        for label, entry in _entries(info, name):
+            for part, key in keys:
+                if part in entry:
+                    path = f'{label}.{part}'
+                    _check_value(entry[part], key, path, where)
+                elif part in _ALWAYS.get(name, ()):
+                    raise InfoFileError(
+                        f'{where}: there is no key {label}.{part} '
+                        f'({key.expected}); make the file with '
+                        'tools/create_data.py'
+                    )
+
+
+def _entries(info: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted path and content of each entry of a dict or list."""
+    entries = info.get(name) or ()
+    pairs = (
+        entries.items() if isinstance(entries, Mapping) else enumerate(entries)
+    )
+    for place, entry in pairs:
+        yield f'{name}.{place}', entry
+
+
+@cache
+def _detail_plan() -> dict[str, list[tuple[str, InfoKey]]]:
+    """Keys of entries, by the key that holds the entries."""
+    plan: dict[str, list[tuple[str, InfoKey]]] = {}
+    for path, key in info_keys().items():
+        name, star, part = path.partition('.*.')
+        if star:
+            plan.setdefault(name, []).append((part, key))
+    return plan
 
 
 @cache

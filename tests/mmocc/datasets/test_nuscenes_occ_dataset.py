@@ -407,3 +407,42 @@ def test_plain_file_finds_its_past_by_recording_or_says_what_lacks(tmp_path):
     dataset = NuScenesOccDataset('infos.pkl', str(tmp_path))
     with pytest.raises(InfoFileError, match='does not tell scenes apart'):
         dataset.get_neighbours(0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ('path', 'value', 'expected'),
+    [
+        ('images.CAM_BACK', [1], r"'images\.CAM_BACK' is a list, .* a dict"),
+        ('images.CAM_BACK.cam2img', [[1], [2, 3]], r'of shape None, .*\(3, 3'),
+        ('images.CAM_FRONT.lidar2cam', 'x', r'is a str .*array \(4, 4\)'),
+        ('images.CAM_FRONT.img_path', None, 'NoneType, expected str'),
+        ('images.CAM_FRONT.img_path', ..., 'no key .*img_path'),
+        ('instances.0', 3, r"'instances\.0' is a int, expected a dict"),
+        ('instances.0.bbox_label', {}, 'is a dict, expected int'),
+        ('instances.0.bbox_3d', [[1], [2, 3]], r'expected array \(7,\)'),
+        ('qa.1.question', ..., r'no key qa\.1\.question'),
+        ('qa.0.num_hop', 'x', 'expected int'),
+        ('his_meta_actions.0', None, 'NoneType, expected a dict'),
+        ('his_meta_actions.2.speed', ..., 'no key .*speed'),
+    ],
+)
+def test_what_no_transform_could_read_is_named(
+    tmp_path, path, value, expected
+):
+    infos = [make_occ_info(0, k, 3) for k in range(3)]
+    *parents, key = path.split('.')
+    node = infos[1]
+    for parent in parents:
+        node = node[int(parent) if parent.isdigit() else parent]
+    key = int(key) if key.isdigit() else key
+    if value is ...:
+        del node[key]
+    else:
+        node[key] = value
+    (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(wrap_infos(infos)))
+    with pytest.raises(InfoFileError, match=expected) as error:
+        # As the past of the third frame.
+        NuScenesOccDataset('infos.pkl', str(tmp_path), num_history=1)[2]
+    assert 'infos.pkl' in str(error.value)
+    named = infos[1]['token'] in str(error.value)
+    assert named or 'frame 1' in str(error.value)
