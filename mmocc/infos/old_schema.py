@@ -37,9 +37,12 @@ def _lidar2sensor(source: dict) -> list:
 
 
 def _camera(source: dict, unit: float) -> dict:
+    # BEVFusion writes the second name.
+    key = 'camera_intrinsics'
+    cam2img = source['cam_intrinsic' if key not in source else key]
     return dict(
         img_path=file_name(source['data_path']),
-        cam2img=np.asarray(source['cam_intrinsic']).tolist(),
+        cam2img=np.asarray(cam2img).tolist(),
         sample_data_token=source['sample_data_token'],
         timestamp=source['timestamp'] / unit,
         cam2ego=_transform(source, 'sensor2ego'),

@@ -191,3 +191,13 @@ def test_real_info_files_load(name, count):
     infos = load_info_file(Path(folder) / name)
     assert len(infos['data_list']) == count
     assert len(infos['data_list'][0]['images']) == 6
+
+
+def test_intrinsics_under_the_name_of_bevfusion_are_read(tmp_path):
+    content = old_schema()
+    for camera in content['infos'][0]['cams'].values():
+        camera['camera_intrinsics'] = camera.pop('cam_intrinsic')
+    path = write(tmp_path / 'old.pkl', content)
+    with pytest.warns(UserWarning, match=r'before 1\.1'):
+        (info,) = load_info_file(path)['data_list']
+    assert np.shape(info['images']['CAM_FRONT']['cam2img']) == (3, 3)
