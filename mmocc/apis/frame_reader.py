@@ -12,6 +12,7 @@ from mmocc.infos import (
     group_scenes,
     load_info_file,
 )
+from mmocc.infos.scenes import missing_for_scenes
 from mmocc.structures import OCC3D_CLASSES
 
 
@@ -149,13 +150,11 @@ class FrameReader(Sequence):
         Args:
             index (int): Position of the frame.
         """
-        scene_token = self.infos[index].get('scene_token')
-        if scene_token is None:
+        if missing_for_scenes(self.infos):
             return list(range(len(self)))
         places = {info['token']: i for i, info in enumerate(self.infos)}
-        return [
-            places[info['token']]
-            for scene in group_scenes(self.infos, str(self.path))
-            if scene.token == scene_token
-            for info in scene.infos
-        ]
+        for scene in group_scenes(self.infos, str(self.path)):
+            members = [places[info['token']] for info in scene.infos]
+            if index in members:
+                return members
+        raise IndexError(index)

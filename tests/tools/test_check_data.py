@@ -395,3 +395,23 @@ def test_the_real_label_passes(real_data, tmp_path):
     np.savez(tmp_path / 'labels.npz', **arrays)
     problem = check_label(tmp_path / 'labels.npz', read=True)
     assert 'semantics holds' in problem and '18' in problem
+
+
+def test_labels_one_folder_too_deep_are_named(root, capsys):
+    (root / 'gts').rename(root / 'labels')
+    (root / 'gts').mkdir()
+    (root / 'labels').rename(root / 'gts' / 'gts')
+    assert run(root, '--require', 'occ3d') == 1
+    message = f'move what is in {root}/gts/gts to {root}/gts'
+    assert message in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('unit', [1e6, 1e-3])
+def test_time_stamps_in_another_unit_are_named(root, capsys, unit):
+    samples = rows(root, 'sample')
+    for row in samples:
+        row['timestamp'] = row['timestamp'] / unit
+    put(root, 'sample', samples)
+    assert run(root) == 1
+    name = 'seconds' if unit > 1 else 'nanoseconds'
+    assert f'in {name} as it seems, expected micro' in capsys.readouterr().out
