@@ -1,14 +1,14 @@
 """The convention of an info file's boxes, told by the boxes themselves."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from mmocc.infos.errors import InfoFileError
-from mmocc.infos.schema import shape_of
+from mmocc.infos.schema import holds_numbers, shape_of
 
 # Classes that are longer than wide in nuScenes, in all but a few boxes.
 LONG_CLASSES = ('car', 'truck', 'trailer', 'bus', 'bicycle', 'motorcycle')
@@ -58,7 +58,8 @@ def has_wide_boxes(content: Mapping[str, Any]) -> bool:
 def _vehicles(content: Mapping[str, Any]) -> list[_Vehicle]:
     """Return sample token, box and velocity of boxes that judge a file."""
     categories = content['metainfo'].get('categories')
-    labels = [(categories or {}).get(name) for name in LONG_CLASSES]
+    known = categories if isinstance(categories, Mapping) else {}
+    labels = [known.get(name) for name in LONG_CLASSES]
     boxes = (
         (info.get('token'), box)
         for info in content['data_list']
@@ -68,8 +69,13 @@ def _vehicles(content: Mapping[str, Any]) -> list[_Vehicle]:
     return [
         (token, np.asarray(box['bbox_3d'], float), box.get('velocity'))
         for token, box in islice(boxes, _ENOUGH)
-        if shape_of(box.get('bbox_3d')) in _SHAPES
+        if _are_numbers(box.get('bbox_3d'), _SHAPES)
     ]
+
+
+def _are_numbers(value: Any, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether a value is an array of numbers of one of some shapes."""
+    return shape_of(value) in shapes and holds_numbers(value)
 
 
 def _wide(boxes: list[_Vehicle]) -> str:
@@ -88,7 +94,10 @@ def _sideways(boxes: list[_Vehicle]) -> str:
     """Say that most boxes that move do so sideways; '' where not."""
     tokens, sideways = [], []
     for token, box, velocity in boxes:
-        if shape_of(velocity) != (2,) or not np.hypot(*velocity) > _MOVING:
+        if (
+            not _are_numbers(velocity, [(2,)])
+            or not np.hypot(*velocity) > _MOVING
+        ):
             continue
         along = np.cos(box[6]) * velocity[0] + np.sin(box[6]) * velocity[1]
         tokens.append(token)

@@ -166,7 +166,13 @@ def upgrade_infos(content: dict, path: str) -> dict:
                 'a nuScenes info file of mmdet3d before 1.1; make one with '
                 'tools/create_data.py'
             ) from error
-        except (AttributeError, IndexError, TypeError, ValueError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            IndexError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise InfoFileError(
                 f'frame {index} of {path} is malformed ({error!r}), expected '
                 'the schema of mmdet3d before 1.1; make the file with '
@@ -178,5 +184,7 @@ def upgrade_infos(content: dict, path: str) -> dict:
             for name in source.get('gt_names', ())
             if name not in DETECTION_CLASSES
         }
-    version = content.get('metadata', {}).get('version', '')
+    metadata = content.get('metadata')
+    known = metadata if isinstance(metadata, dict) else {}
+    version = known.get('version', '')
     return dict(metainfo=build_metainfo(version, ignored), data_list=data_list)

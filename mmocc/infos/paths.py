@@ -34,8 +34,8 @@ def use_posix_paths(info: dict[str, Any]) -> None:
         if isinstance(path, str) and '\\' in path:
             entry[key] = posix_path(path).rpartition(folder)[2]
     for sweep in info.get('lidar_sweeps') or ():
-        points = sweep.get('lidar_points', {})
-        if 'lidar_path' in points:
+        points = sweep.get('lidar_points') if isinstance(sweep, dict) else 0
+        if isinstance(points, dict) and 'lidar_path' in points:
             points['lidar_path'] = posix_path(points['lidar_path'])
     if info.get('occ_path'):
         info['occ_path'] = posix_path(info['occ_path'])

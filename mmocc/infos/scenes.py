@@ -225,7 +225,8 @@ def time_unit(times: Sequence[float], default: str = 'seconds') -> str:
     Returns:
         str: One of ``TIME_UNITS``.
     """
-    values = np.unique(np.asarray(times, dtype=float))
+    values = np.unique([_number(moment) for moment in times])
+    values = values[np.isfinite(values)]
     dated = [
         name
         for name, unit in TIME_UNITS.items()
@@ -257,8 +258,16 @@ def _recording(info: Mapping[str, Any]) -> str:
 def _time_of(info: Mapping[str, Any]) -> float:
     """Return the time in seconds, from ``frame_idx`` where that is all."""
     if 'timestamp' in info:
-        return info['timestamp']
-    return info['frame_idx'] * STEP_SECONDS
+        return _number(info['timestamp'])
+    return _number(info['frame_idx']) * STEP_SECONDS
+
+
+def _number(value: float) -> float:
+    """Return a number as float; infinity beyond the range of float."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
 
 
 def _scene_keys(data_list: Sequence[Mapping[str, Any]]) -> list[str]:

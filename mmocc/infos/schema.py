@@ -236,7 +236,9 @@ class InfoKey(NamedTuple):
             return self.or_none
         if not isinstance(value, _KINDS[self.kind]):
             return False
-        return self.shape is None or shape_of(value) == self.shape
+        if self.shape is None:
+            return True
+        return shape_of(value) == self.shape and holds_numbers(value)
 
 
 def shape_of(value: Any) -> tuple[int, ...] | None:
@@ -245,6 +247,11 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
         return np.shape(value)
     except ValueError:
         return None
+
+
+def holds_numbers(value: Any) -> bool:
+    """Whether an array, or nested lists of one shape, holds numbers alone."""
+    return np.asarray(value).dtype.kind in 'biuf'
 
 
 @cache
@@ -436,6 +443,8 @@ def _frame_plan() -> tuple[tuple[str, InfoKey, tuple], ...]:
 def _check_value(value: Any, key: InfoKey, path: str, where: str) -> None:
     if not key.accepts(value):
         shape = f' of shape {shape_of(value)}' if key.shape else ''
+        if key.shape and shape_of(value) == key.shape:
+            shape = ' of values that are no numbers'
         raise InfoFileError(
             f'{where}: the key {path!r} is a {type(value).__name__}{shape}, '
             f'expected {key.expected}; make the file with '

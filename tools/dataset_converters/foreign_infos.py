@@ -39,6 +39,7 @@ from mmocc.infos.box_convention import (
 )
 from mmocc.infos.rigid import rigid_transform
 from mmocc.infos.scenes import STEP_TOLERANCE, TIME_UNITS, time_unit
+from mmocc.infos.schema import check_details, check_frame
 from mmocc.structures.occ3d import STEP_SECONDS
 
 # Frames further apart than this, seconds, are no neighbours.
@@ -216,6 +217,9 @@ def convert_foreign(
     elif unit != usual:
         _divide_times(infos['data_list'], TIME_UNITS[unit])
     infos = _python_types(infos)
+    for index, info in enumerate(infos['data_list']):
+        check_frame(info, f'frame {index} of {path}')
+        check_details(info, f'frame {index} of {path}')
     # Some files of mmdet3d 1.1 hold boxes as before 1.0.
     old_boxes = 'data_list' in content and has_wide_boxes(infos)
     if old_boxes:
