@@ -30,7 +30,9 @@ def make_infos(scenes=TRAIN_SCENES, speeds=range(12)):
     for name in scenes:
         for frame, speed in enumerate(speeds):
             info = make_occ_info(0, frame, len(speeds))
-            info.update(scene_name=name, token=f'{name}-{frame}')
+            info.update(
+                scene_name=name, scene_token=name, token=f'{name}-{frame}'
+            )
             lateral = (-8.0, 0.0, 8.0)[frame % 3]
             info['ego']['fut_poses'][:, :2] = drive(speed, lateral)
             info['ego']['fut_mask'] = np.ones(6, dtype=bool)
