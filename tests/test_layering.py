@@ -72,7 +72,7 @@ ALLOWED = {
 PLACES = {
     'transformers': (
         'mmocc/models/vlms/',
-        'mmocc/datasets/transforms/text.py',
+        'mmocc/utils/tokenizers.py',
         'tools/',
         'projects/Benchmarks/tools/',
         'projects/SparseOccVLA/sparseoccvla/clip_teacher.py',
@@ -238,7 +238,7 @@ def test_violation_is_seen(path, source):
         ('mmocc/models/bridges/x.py', 'from mmocc.models.layers.y import z'),
         ('mmocc/models/bridges/x.py', 'from mmocc.models.bridges.y import z'),
         ('mmocc/models/detectors/x.py', 'from mmocc.models.vlms import z'),
-        ('mmocc/datasets/transforms/text.py', 'import transformers'),
+        ('mmocc/utils/tokenizers.py', 'import transformers'),
         ('mmocc/models/vlms/x.py', 'from peft import y'),
         ('mmocc/models/layers/sparse_conv.py', 'import spconv.pytorch'),
         ('mmocc/visualization/x.py', 'def f():\n    import open3d'),

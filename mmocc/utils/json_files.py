@@ -101,6 +101,7 @@ def parse_json(
     *,
     kind: type | None = None,
     allow_nan: bool = False,
+    any_integer: bool = False,
     line: int | None = None,
 ) -> Any:
     """Convert a JSON text into Python objects.
@@ -113,6 +114,8 @@ def parse_json(
             as ``dict`` or ``list``. Defaults to None: any.
         allow_nan (bool): Whether ``NaN`` and ``Infinity``, which are no JSON
             but written by Python, are accepted. Defaults to False.
+        any_integer (bool): Whether integers beyond 64 bits are accepted, as
+            Hugging Face writes one for "no limit". Defaults to False.
         line (int, optional): Number of the line that the text is, for
             messages. Defaults to None: lines are counted in the text.
 
@@ -142,7 +145,7 @@ def parse_json(
     try:
         value = json.loads(
             text,
-            parse_int=_parse_int,
+            parse_int=None if any_integer else _parse_int,
             parse_constant=None if allow_nan else _refuse_constant,
         )
     except json.JSONDecodeError as error:
@@ -169,6 +172,7 @@ def read_json(
     *,
     kind: type | None = None,
     allow_nan: bool = False,
+    any_integer: bool = False,
 ) -> Any:
     """Read a JSON file.
 
@@ -179,13 +183,19 @@ def read_json(
             as ``dict`` or ``list``. Defaults to None: any.
         allow_nan (bool): Whether ``NaN`` and ``Infinity`` are accepted.
             Defaults to False.
+        any_integer (bool): Whether integers beyond 64 bits are accepted.
+            Defaults to False.
 
     Raises:
         JsonFileError: The file cannot be read, or its content is refused by
             ``parse_json``.
     """
     return parse_json(
-        _read_bytes(Path(path)), path, kind=kind, allow_nan=allow_nan
+        _read_bytes(Path(path)),
+        path,
+        kind=kind,
+        allow_nan=allow_nan,
+        any_integer=any_integer,
     )
 
 

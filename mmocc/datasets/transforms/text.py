@@ -3,27 +3,14 @@
 The only transform that needs ``transformers``.
 """
 
-from functools import lru_cache
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import MMLogger
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from mmocc.datasets.sample_error import sample_error
 from mmocc.registry import TRANSFORMS
 from mmocc.structures.tokens import IGNORE_LABEL
-from mmocc.utils.pretrained import resolve_pretrained
-
-
-@lru_cache(maxsize=4)
-def load_tokenizer(name_or_path: str) -> PreTrainedTokenizerBase:
-    """Load a tokenizer, once in each process.
-
-    Args:
-        name_or_path (str): A checkpoint id, a folder, or ``mmocc://NAME``.
-    """
-    return AutoTokenizer.from_pretrained(resolve_pretrained(name_or_path))
+from mmocc.utils.tokenizers import encode_texts, load_tokenizer
 
 
 @TRANSFORMS.register_module()
@@ -32,7 +19,8 @@ class TokenizeQA(BaseTransform):
 
     The model puts its image tokens in front. Question and answer are
     tokenized separately, so a question has the same tokens in training and at
-    inference.
+    inference. Texts are data: ``<eos>`` or ``<image>`` in one of them stay
+    letters (see ``encode_texts``).
 
     Required Keys: ``token``, ``questions`` (list[DrivingQA]).
 
@@ -78,8 +66,10 @@ class TokenizeQA(BaseTransform):
             return results
         for item in questions:
             self._check(token, item.question, item.answer)
-        prompts = self._encode([f'{item.question}\n' for item in questions])
-        answers = self._encode([item.answer for item in questions])
+        prompts = encode_texts(
+            tokenizer, [f'{q.question}\n' for q in questions]
+        )
+        answers = encode_texts(tokenizer, [q.answer for q in questions])
         for item, prompt, answer in zip(
             questions, prompts, answers, strict=True
         ):
@@ -105,11 +95,6 @@ class TokenizeQA(BaseTransform):
                 np.array([IGNORE_LABEL] * len(prompt) + target, dtype=np.int64)
             )
         return results
-
-    def _encode(self, texts: list[str]) -> list[list[int]]:
-        return load_tokenizer(self.tokenizer)(texts, add_special_tokens=False)[
-            'input_ids'
-        ]
 
     def _check(self, token: str, question: str, answer: str) -> None:
         part = None

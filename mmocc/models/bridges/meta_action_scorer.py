@@ -4,7 +4,7 @@ The model may reason freely first; the action itself is chosen among the 18
 legal pairs, which are scored in one pass behind the question or the reasoning.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from mmocc.structures import META_ACTIONS
 from mmocc.structures.meta_action import ACTION_MARKER
 from mmocc.structures.protocols import VisionLanguageBridge
 from mmocc.structures.tokens import TextBatch
+from mmocc.utils.tokenizers import Tokenizer, encode_texts
 
 
 class MetaActionScores(NamedTuple):
@@ -43,7 +44,7 @@ class MetaActionScorer:
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         chain_of_thought: bool = False,
         max_new_tokens: int = 128,
     ) -> None:
@@ -95,8 +96,8 @@ class MetaActionScorer:
         )
 
     def _encode(self, text: str) -> list[int]:
-        """Tokenise without special tokens."""
-        return self.tokenizer(text, add_special_tokens=False)['input_ids']
+        """Return the token ids of a text."""
+        return encode_texts(self.tokenizer, [text])[0]
 
     def _reason(
         self,

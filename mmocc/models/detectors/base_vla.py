@@ -10,8 +10,10 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmocc.models.bridges import greedy_decode
+from mmocc.models.vlms.hugging_face_lm import HuggingFaceLM
 from mmocc.structures import OccDataSample
 from mmocc.structures.tokens import IGNORE_LABEL, TextBatch
+from mmocc.utils.tokenizers import load_tokenizer
 
 META_TASK = 'meta_action'
 
@@ -48,6 +50,19 @@ class BaseVLA(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+
+    def set_tokenizer(self, name_or_path: str) -> None:
+        """Load the tokenizer of the language model in ``bridge``.
+
+        Args:
+            name_or_path (str): As in ``load_tokenizer``.
+
+        Raises:
+            ValueError: If texts could have ids that the model does not embed.
+        """
+        self.tokenizer = load_tokenizer(name_or_path)
+        if isinstance(self.bridge.vlm, HuggingFaceLM):
+            self.bridge.vlm.check_tokenizer(self.tokenizer)
 
     @property
     def num_history(self) -> int:

@@ -13,6 +13,8 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from mmocc.utils.tokenizers import Tokenizer, largest_id
+
 # The reentrant kind fails with adapters under DistributedDataParallel ("mark
 # a variable ready only once").
 CHECKPOINTING = {'use_reentrant': False}
@@ -63,6 +65,22 @@ class HuggingFaceLM(BaseModule):
     def embed_dims(self) -> int:
         """Width of the language model, D."""
         return self.text_config.hidden_size
+
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Raise ValueError if texts could have ids without an embedding.
+
+        Args:
+            tokenizer (Tokenizer): The tokenizer that the config names.
+        """
+        known = self.decoder.get_input_embeddings().num_embeddings
+        largest = largest_id(tokenizer)
+        if largest >= known:
+            raise ValueError(
+                f'the tokenizer {tokenizer.name_or_path} has ids up to '
+                f'{largest}, but the language model embeds {known}; the '
+                'config keys tokenizer (of the model and of TokenizeQA) and '
+                'vlm must name the same checkpoint'
+            )
 
     def add_lora(self, lora: dict) -> None:
         """Put LoRA on linear layers of the language model.

@@ -125,6 +125,7 @@ class PaliGemma(HuggingFaceLM):
                 resolve_pretrained(pretrained),
                 dtype=arithmetic,
                 attn_implementation=kernels,
+                trust_remote_code=False,
             )
         elif config is not None:
             hf = PaliGemmaForConditionalGeneration._from_config(

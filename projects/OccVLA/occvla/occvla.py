@@ -11,7 +11,6 @@ from torch import Tensor
 from mmocc.models.bridges import MetaActionScorer, MetaActionScores
 from mmocc.models.detectors import META_TASK, BaseVLA
 from mmocc.models.layers.block_layout import PrefixMemory
-from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
 from mmocc.structures import META_ACTIONS, OccDataSample
 from mmocc.structures.meta_action import meta_action_marginals
@@ -98,7 +97,7 @@ class OccVLA(BaseVLA):
             self.requires_grad_(False)  # stage 3
             self.planner = MODELS.build(planner)
         self.predict_occupancy = predict_occupancy
-        self.tokenizer = build_tokenizer(tokenizer)
+        self.set_tokenizer(tokenizer)
         self.max_new_tokens = max_new_tokens
         self.score_actions = MetaActionScorer(
             self.tokenizer, chain_of_thought, max_new_tokens

@@ -135,6 +135,7 @@ def _load(pretrained: str, dtype: torch.dtype) -> CLIPVisionModel:
         dtype=dtype,
         attn_implementation=KERNEL,
         output_loading_info=True,
+        trust_remote_code=False,
     )
     if found['missing_keys']:
         missing = sorted(found['missing_keys'])

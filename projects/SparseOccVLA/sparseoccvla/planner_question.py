@@ -11,8 +11,9 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmocc.models.vlms import CausalLM, Tokenizer
+from mmocc.models.vlms import CausalLM
 from mmocc.structures.tokens import SparseBridgeOutput
+from mmocc.utils.tokenizers import Tokenizer, encode_texts
 
 # Fields of SceneFeatures that need the prompt.
 ANSWERS = ('reasoning_token', 'anchor_tokens', 'answer_logits')
@@ -110,10 +111,7 @@ def _letter_ids(tokenizer: Tokenizer, count: int) -> list[int]:
             f'letter, of which there are {len(letters)}; use fewer, or '
             "planner.scorer type='ReasoningScorer'"
         )
-    ids = [
-        tokenizer.encode(letter, add_special_tokens=False)
-        for letter in letters
-    ]
+    ids = encode_texts(tokenizer, letters)
     if any(len(each) != 1 for each in ids) or len({*map(tuple, ids)}) < count:
         raise ValueError(
             f'the tokenizer {tokenizer.name_or_path} writes the letters '

@@ -15,7 +15,6 @@ from torch import Tensor
 from mmocc.models.bridges import MetaActionScorer
 from mmocc.models.bridges.packed_sequence import PackedSequence
 from mmocc.models.detectors import META_TASK, BaseVLA
-from mmocc.models.vlms.tokenizer import build_tokenizer
 from mmocc.projects.SparseOccVLA.sparseoccvla.clip_distillation import to_rgb
 from mmocc.projects.SparseOccVLA.sparseoccvla.planner_question import (
     ANSWERS,
@@ -166,7 +165,7 @@ class SparseOccVLA(BaseVLA):
             return
         dims = self.bridge.vlm.embed_dims
         require_token_width(dims, dict(forecaster=forecaster, planner=planner))
-        self.tokenizer = build_tokenizer(tokenizer)
+        self.set_tokenizer(tokenizer)
         self.score_actions = MetaActionScorer(self.tokenizer)
         asked = [n for n in ANSWERS if planner and n in self.planner.reads]
         if asked:

@@ -8,10 +8,10 @@ from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 
 import mmocc.projects.OccVLA.occvla  # noqa: F401  (registers OccVLA)
-from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
 from mmocc.structures import DrivingQA, MetaAction, OccDataSample
 from mmocc.structures.prompts import meta_action_question
+from mmocc.utils.tokenizers import load_tokenizer
 
 COMPONENTS = Path(__file__).parents[3] / 'configs/_base_/components'
 TOKENIZER = 'mmocc://tiny_tokenizer'
@@ -64,7 +64,7 @@ def build_model(seed=0, **options):
 def make_batch(size=2, seed=0, questions=2):
     """Frames with everything OccVLA reads, and their images."""
     rng = np.random.default_rng(seed)
-    tokenizer = build_tokenizer(TOKENIZER)
+    tokenizer = load_tokenizer(TOKENIZER)
     samples = [_make_sample(i, rng, tokenizer, questions) for i in range(size)]
     imgs = torch.from_numpy(
         rng.standard_normal((size, 6, 3, 96, 96)).astype(np.float32)

@@ -12,10 +12,10 @@ from mmengine.structures import BaseDataElement
 from mmocc_testing import make_anchor_set
 
 import mmocc.projects.SparseOccVLA.sparseoccvla  # noqa: F401  (registers it)
-from mmocc.models.vlms import build_tokenizer
 from mmocc.registry import MODELS
 from mmocc.structures import FREE, DrivingQA, MetaAction, OccDataSample
 from mmocc.structures.prompts import meta_action_question
+from mmocc.utils.tokenizers import load_tokenizer
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / 'projects/SparseOccVLA/configs'
@@ -90,7 +90,7 @@ def make_label(rng, voxels):
 
 def ask(sample, items):
     """Give a frame these questions, tokenised as in training."""
-    tokenizer = build_tokenizer(TOKENIZER)
+    tokenizer = load_tokenizer(TOKENIZER)
 
     def encode(text):
         return tokenizer(text, add_special_tokens=False)['input_ids']

@@ -5,10 +5,10 @@ import torch
 from mmengine.structures import BaseDataElement
 from sparseoccvla_samples import ask, build_model, make_batch
 
-from mmocc.models.vlms import build_tokenizer
 from mmocc.structures import META_ACTIONS, DrivingQA
 from mmocc.structures.meta_action import ACTION_MARKER
 from mmocc.structures.tokens import TextBatch
+from mmocc.utils.tokenizers import load_tokenizer
 
 
 @pytest.fixture(scope='module')
@@ -33,7 +33,7 @@ def test_equal_to_each_phrase_read_alone(told):
     scene = told.encode_scene(inputs, samples)
     _, memory = told.bridge.remember(scene)
     [(_, prompt)] = told.prompts(samples[0], 'meta_action').items()
-    tokenizer = build_tokenizer('mmocc://tiny_tokenizer')
+    tokenizer = load_tokenizer('mmocc://tiny_tokenizer')
     opening = tokenizer(ACTION_MARKER, add_special_tokens=False)['input_ids']
     opening = torch.cat([prompt, torch.tensor(opening)])
     tree = told.score_actions.tree

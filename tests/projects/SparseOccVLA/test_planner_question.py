@@ -13,10 +13,10 @@ from sparseoccvla_samples import (
     make_batch,
 )
 
-from mmocc.models.vlms import build_tokenizer
 from mmocc.projects.SparseOccVLA.sparseoccvla.planner_question import (
     PlannerQuestion,
 )
+from mmocc.utils.tokenizers import load_tokenizer
 
 
 def build(anchors, scorer):
@@ -74,7 +74,7 @@ def test_anchor_tokens_are_trained_by_the_scores(anchors):
 @torch.no_grad()
 def test_answer_logits_are_those_of_the_letters(anchors):
     model = build(anchors, 'AnswerLogitScorer')
-    tokenizer = build_tokenizer(TOKENIZER)
+    tokenizer = load_tokenizer(TOKENIZER)
     assert tokenizer.decode(model.question.letters) == 'ABCDEF'
     out = ask(model)
     logits = model.bridge.vlm.logits(out.reasoning)
@@ -102,16 +102,18 @@ def test_nothing_is_asked_where_nothing_is_read(anchors, scorer):
 
 
 def test_more_anchors_than_letters_are_refused():
-    tokenizer = build_tokenizer(TOKENIZER)
+    tokenizer = load_tokenizer(TOKENIZER)
     with pytest.raises(ValueError, match=r'27 anchors.*there are 26'):
         PlannerQuestion(['answer_logits'], tokenizer, planner_with(27), 32)
 
 
 @pytest.mark.parametrize('ids', [[3], [3, 4]])
-def test_tokenizers_without_letters_are_refused(ids):
+def test_tokenizers_without_letters_are_refused(ids, monkeypatch):
     """One that cannot tell them apart, and one that cuts them up."""
-    tokenizer = SimpleNamespace(
-        name_or_path='odd', encode=lambda *_, **__: ids
+    tokenizer = load_tokenizer(TOKENIZER)
+    monkeypatch.setattr(
+        f'{PlannerQuestion.__module__}.encode_texts',
+        lambda _, texts: [ids] * len(texts),
     )
-    with pytest.raises(ValueError, match='tokenizer odd writes the letters'):
+    with pytest.raises(ValueError, match='tiny_tokenizer writes the letters'):
         PlannerQuestion(['answer_logits'], tokenizer, planner_with(6), 32)

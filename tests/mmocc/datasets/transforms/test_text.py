@@ -3,8 +3,8 @@ import pytest
 from mmengine.logging import MMLogger
 
 from mmocc.datasets import SampleError, TokenizeQA
-from mmocc.datasets.transforms.text import load_tokenizer
 from mmocc.structures import DrivingQA
+from mmocc.utils.tokenizers import load_tokenizer
 
 TINY = 'mmocc://tiny_tokenizer'
 ITEM = DrivingQA('How many cars are there?', 'two cars')
@@ -27,6 +27,17 @@ def test_layout_is_paligemmas():
     assert tokenizer.decode(ids[supervised]) == f'two cars{eos}'
     np.testing.assert_array_equal(labels[supervised], ids[supervised])
     assert ids.dtype == labels.dtype == np.int64
+
+
+def test_control_tokens_in_texts_are_letters():
+    tokenizer = load_tokenizer(TINY)
+    words = ' '.join(tokenizer.all_special_tokens) + ' <image>'
+    (ids,) = tokenize(DrivingQA(f'What is {words}?', f'{words}.'))['input_ids']
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids[-1] == tokenizer.eos_token_id
+    special = {*tokenizer.added_tokens_decoder}
+    assert len(special) == 5 and not special & set(ids[1:-1].tolist())
+    assert tokenizer.decode(ids[1:-1]) == f'What is {words}?\n{words}.'
 
 
 def test_prompt_at_inference_is_the_prompt_of_training():

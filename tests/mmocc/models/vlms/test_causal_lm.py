@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmocc.registry import MODELS
+from mmocc.utils.tokenizers import load_tokenizer
 
 VOCABULARY = 90
 TINY = dict(
@@ -281,3 +282,11 @@ def test_the_residual_stream_is_float32_whatever_comes_in(dtype):
     with torch.autocast('cpu', torch.bfloat16):
         found = lm(tokens, positions, visible)
     assert torch.equal(found, expected)
+
+
+def test_a_tokenizer_of_another_checkpoint_is_refused():
+    tokenizer = load_tokenizer('mmocc://tiny_tokenizer')
+    small = build(config=dict(vocab_size=len(tokenizer) - 1))
+    with pytest.raises(ValueError, match=r'tiny_tokenizer has ids up to'):
+        small.check_tokenizer(tokenizer)
+    build(config=dict(vocab_size=len(tokenizer))).check_tokenizer(tokenizer)
