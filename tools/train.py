@@ -78,6 +78,10 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     if args.launcher != 'none':
         log_global_loss(cfg)
+    hooks = cfg.setdefault('default_hooks', {})
+    hooks.setdefault('finite_loss', dict(type='mmocc.FiniteLossHook'))
+    weights = dict(type='mmocc.CompleteWeightsHook')
+    hooks.complete_weights = {**weights, **hooks.get('complete_weights', {})}
     if args.resume is not None:
         checkpoint = args.resume
         if checkpoint == 'auto':

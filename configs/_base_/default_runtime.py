@@ -8,6 +8,10 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # A loss that stays NaN ends the run; None switches this off.
+    finite_loss=dict(type='FiniteLossHook', patience=3),
+    # `load_from` fills the model; stages say what they add.
+    complete_weights=dict(type='CompleteWeightsHook', may_lack=[]),
 )
 
 env_cfg = dict(

@@ -43,8 +43,13 @@ from torch.distributed.fsdp import (
 
 from mmocc.engine.sharding import gather, shard_like
 from mmocc.utils.atomic import atomic_open
-from mmocc.utils.checkpoint import CheckpointError, require_safe
+from mmocc.utils.checkpoint import (
+    CheckpointError,
+    require_safe,
+    weights_of,
+)
 from mmocc.utils.config import ConfigError
+from mmocc.utils.remote_checkpoint import fetch_checkpoint
 
 # Of names in the checkpoints of DistributedDataParallel.
 REVISE_KEYS = [(r'^module\.', '')]
@@ -274,15 +279,17 @@ class FSDP2Strategy(DDPStrategy):
             CheckpointError: If it holds foreign objects or no weights.
         """
         self.logger.info(f'Load checkpoint from {filename}')
+        if '://' in filename:
+            filename = str(fetch_checkpoint(filename))
         require_safe(filename)
         checkpoint = torch.load(
             filename, map_location='cpu', mmap=True, weights_only=True
         )
-        if 'state_dict' not in checkpoint:
+        checkpoint['state_dict'] = weights_of(checkpoint)
+        if not checkpoint['state_dict']:
             raise CheckpointError(
-                f'{filename} holds {sorted(checkpoint)[:5]}, expected the key '
-                "'state_dict'; wrap bare weights as "
-                "torch.save({'state_dict': weights}, path)"
+                f'{filename} holds {sorted(checkpoint)[:5]} and no weights, '
+                'expected a state dict'
             )
         if callback is not None:
             callback(checkpoint)

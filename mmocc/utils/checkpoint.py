@@ -11,7 +11,7 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,9 @@ _UNREADABLE = (
     EOFError,
     pickle.UnpicklingError,
 )
+
+# Keys under which tools keep a state dict.
+_WRAPPERS = ('state_dict', 'model', 'module')
 
 _STEP = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
@@ -131,6 +134,37 @@ def from_plain(value: Any) -> Any:
     if type(value) in (list, tuple, set):
         return type(value)(from_plain(part) for part in value)
     return value
+
+
+def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the weights of a checkpoint by the names that the model has.
+
+    Wrappers are looked into (``state_dict``, ``model``, ``module``), and what
+    DataParallel, DistributedDataParallel and ``torch.compile`` put into names
+    (``module.`` in front, ``_orig_mod.`` anywhere) is left out.
+
+    Args:
+        checkpoint (Mapping[str, Any]): Content of a checkpoint, or a bare
+            state dict.
+    """
+    weights = checkpoint
+    while True:
+        inner = [
+            weights[key]
+            for key in _WRAPPERS
+            if isinstance(weights.get(key), Mapping)
+        ]
+        if not inner:
+            break
+        weights = inner[0]
+    weights = {
+        name.replace('_orig_mod.', ''): value
+        for name, value in weights.items()
+        if isinstance(name, str) and isinstance(value, torch.Tensor)
+    }
+    while weights and all(name.startswith('module.') for name in weights):
+        weights = {name[len('module.') :]: v for name, v in weights.items()}
+    return weights
 
 
 def require_safe(path: str | os.PathLike) -> None:

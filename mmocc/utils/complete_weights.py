@@ -6,38 +6,70 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmocc.utils.checkpoint import CheckpointError
+from mmocc.utils.checkpoint import CheckpointError, weights_of
 
 _SHOWN = 3  # how many weights an error lists
 
 
 def complete_weights(
-    model: nn.Module, checkpoint: Mapping[str, Any], path: str | os.PathLike
+    model: nn.Module,
+    checkpoint: Mapping[str, Any],
+    path: str | os.PathLike,
+    may_lack: Sequence[str] = (),
 ) -> dict[str, Tensor]:
     """Return the weights of a checkpoint after checking that none is missing.
 
+    A weight that the model ties to another one, such as a language model's
+    head to its embedding, is taken from that one where the file leaves it
+    out.
+
     Args:
         model (nn.Module): The model.
-        checkpoint (Mapping[str, Any]): With ``state_dict``, or a bare state
-            dict.
+        checkpoint (Mapping[str, Any]): As ``weights_of`` takes it.
         path (str | os.PathLike): Where it is from, for the error.
+        may_lack (Sequence[str]): Beginnings of names that may be missing.
+            Defaults to ().
 
     Returns:
         dict[str, Tensor]: By name, those that the model does not have too.
 
     Raises:
-        CheckpointError: If it lacks a weight of the model, or has it in
-            another shape.
+        CheckpointError: If it lacks a weight of the model, has it in another
+            shape, or holds values that are not finite.
     """
-    weights = checkpoint.get('state_dict', checkpoint)
-    weights = {k: v for k, v in weights.items() if isinstance(v, Tensor)}
-    own = model.state_dict()
-    missing = [name for name in own if name not in weights]
+    weights = weights_of(checkpoint)
+    own = model.state_dict(keep_vars=True)  # tied names share an object
+    twins: dict[int, list[str]] = {}
+    for name, value in own.items():
+        twins.setdefault(id(value), []).append(name)
+    for names in twins.values():
+        known = [name for name in names if name in weights]
+        for name in names if known else ():
+            if own[name].shape == own[known[0]].shape:
+                weights.setdefault(name, weights[known[0]])
+    missing = [
+        name
+        for name in own
+        if name not in weights and not name.startswith(tuple(may_lack))
+    ]
+    broken = [
+        name
+        for name in own
+        if name in weights
+        and weights[name].is_floating_point()
+        and not weights[name].isfinite().all()
+    ]
     misshapen = [
         f'{name} {tuple(weights[name].shape)} for {tuple(value.shape)}'
         for name, value in own.items()
         if name in weights and weights[name].shape != value.shape
     ]
+    if broken:
+        raise CheckpointError(
+            f'{path} holds values that are not finite in {len(broken)} '
+            f'weights: {listed(broken)}; the training that wrote it was lost, '
+            'so take an earlier checkpoint'
+        )
     for what, names in (
         ('lacks', missing),
         ('has in another shape', misshapen),
@@ -47,7 +79,9 @@ def complete_weights(
                 f'{path} {what} {len(names)} of the {len(own)} weights of the '
                 f'{type(model).__name__} that the config describes: '
                 f'{listed(names)}; expected a checkpoint of this very config '
-                '(for an earlier stage, use the config of that stage)'
+                '(for an earlier stage, use the config of that stage; what a '
+                'training may start without is listed in '
+                'default_hooks.complete_weights.may_lack)'
             )
     return weights
 

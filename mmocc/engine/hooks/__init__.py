@@ -1,4 +1,5 @@
 from mmocc.engine.hooks.complete_weights_hook import CompleteWeightsHook
+from mmocc.engine.hooks.finite_loss_hook import FiniteLossHook
 from mmocc.engine.hooks.forecast_curriculum_hook import (
     ForecastCurriculumHook,
 )
@@ -9,6 +10,7 @@ from mmocc.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
     'CompleteWeightsHook',
+    'FiniteLossHook',
     'ForecastCurriculumHook',
     'OccVisualizationHook',
     'ProgressBarHook',

@@ -1,5 +1,6 @@
-"""``CompleteWeightsHook``: a test needs all weights of the model."""
+"""``CompleteWeightsHook``: a checkpoint fills the model, or is refused."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -14,12 +15,25 @@ from mmocc.utils.complete_weights import complete_weights
 class CompleteWeightsHook(Hook):
     """Refuse a checkpoint that lacks weights of the model.
 
-    mmengine loads the weights that fit and warns about the others, which
-    stay random. A training may start so; a test would score random weights.
-    ``tools/test.py`` adds this hook.
+    mmengine loads the weights that fit and warns about the others, which stay
+    random. ``tools/test.py`` and ``tools/train.py`` add this hook, the latter
+    under ``default_hooks.complete_weights``.
+
+    Args:
+        may_lack (Sequence[str]): Beginnings of names that a checkpoint to
+            start from may lack, such as ``planner.`` of a stage that adds the
+            planner. A checkpoint to resume may lack nothing. Defaults to ().
     """
 
     priority = 'VERY_LOW'  # behind hooks that exchange weights, such as EMA
+
+    def __init__(self, may_lack: Sequence[str] = ()) -> None:
+        if isinstance(may_lack, str):
+            raise TypeError(
+                f'default_hooks.complete_weights.may_lack is {may_lack!r}, '
+                'expected a list of beginnings of names'
+            )
+        self.may_lack = tuple(may_lack)
 
     def after_load_checkpoint(
         self, runner: Runner, checkpoint: dict[str, Any]
@@ -27,9 +41,15 @@ class CompleteWeightsHook(Hook):
         """Compare the names and shapes of weights before they are loaded.
 
         Raises:
-            CheckpointError: If a weight is not there or of another shape.
+            CheckpointError: If a weight is not there, of another shape or not
+                finite.
         """
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        complete_weights(model, checkpoint, runner.cfg.load_from)
+        checkpoint['state_dict'] = complete_weights(
+            model,
+            checkpoint,
+            runner.cfg.get('load_from') or 'the checkpoint',
+            () if runner.cfg.get('resume') else self.may_lack,
+        )

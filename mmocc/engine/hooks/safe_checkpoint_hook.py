@@ -1,8 +1,10 @@
 """``SafeCheckpointHook``: checkpoints that load safely and resume exactly."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
+import torch
 from mmengine.dist import (
     all_gather_object,
     get_rank,
@@ -11,11 +13,18 @@ from mmengine.dist import (
 )
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, find_latest_checkpoint
+from torch.distributed.tensor import DTensor
 
+from mmocc.engine.hooks.finite_loss_hook import TrainingLostError
 from mmocc.engine.random_state import get_random_state, set_random_state
 from mmocc.registry import HOOKS
 from mmocc.utils.atomic import TEMPORARY_SUFFIX
-from mmocc.utils.checkpoint import from_plain, require_safe, to_plain
+from mmocc.utils.checkpoint import (
+    from_plain,
+    latest_checkpoint,
+    require_safe,
+    to_plain,
+)
 
 RANDOM_STATES = 'random_states'
 
@@ -39,9 +48,13 @@ class SafeCheckpointHook(CheckpointHook):
        with the checkpoint of an epoch, and put back before the next epoch
        also when nothing was interrupted: so validation, which a resumed run
        does not repeat, cannot shift the numbers of training.
-    4. Resuming with another number of processes, or with persistent workers
-       (whose generators live outside of this process), says what will
-       differ.
+    4. Weights that are not finite are never written, so a lost training
+       keeps its last good checkpoint.
+    5. Resuming with another number of processes says what will differ.
+
+    The training loader gets a generator of its own, seeded by run and epoch:
+    starting workers draws from it, not from the run's random numbers, which
+    would differ between a run and its continuation.
 
     With ``by_epoch=False`` the generators are put back before the iteration
     after the checkpoint; the batch of that iteration is loaded before, so
@@ -75,9 +88,13 @@ class SafeCheckpointHook(CheckpointHook):
         if runner.iter > 0 and self._resumed is not None:
             self._take_over(runner, self._resumed)
         self._resumed = None
+        runner.train_dataloader.generator = torch.Generator()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start from the random state at the end of the last epoch."""
+        runner.train_dataloader.generator.manual_seed(
+            runner.seed + runner.epoch
+        )
         if self.by_epoch and self._snapshot is not None:
             set_random_state(self._snapshot)
 
@@ -117,20 +134,13 @@ class SafeCheckpointHook(CheckpointHook):
                 'from an uninterrupted run'
             )
             return
-        loader = runner.train_dataloader
-        if loader.num_workers > 0 and loader.persistent_workers:
-            runner.logger.warning(
-                'train_dataloader.persistent_workers=True: random transforms '
-                'in the workers start over and will differ from an '
-                'uninterrupted run; with persistent_workers=False and '
-                "worker_init_fn=dict(type='seed_worker') they would not"
-            )
         self._snapshot = states[get_rank()]
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict
     ) -> None:
         """Save, on all processes, and only then remove what is too old."""
+        self._require_finite(runner)
         if self._snapshot is None or not self.by_epoch:
             self._snapshot = get_random_state()
         self._gathered = all_gather_object(self._snapshot)
@@ -141,6 +151,24 @@ class SafeCheckpointHook(CheckpointHook):
             self.max_keep_ckpts = keep
         if keep > 0 and is_main_process():
             self._remove_outdated(step, keep)
+
+    def _require_finite(self, runner: Runner) -> None:
+        """Refuse to save weights that are not finite, on all processes."""
+        broken = [
+            name
+            for name, weight in runner.model.named_parameters()
+            if not local_part(weight).isfinite().all()
+        ]
+        broken = list(chain.from_iterable(all_gather_object(broken)))
+        if broken:
+            good = latest_checkpoint(runner.work_dir)
+            raise TrainingLostError(
+                f'{len(broken)} weights are not finite after iteration '
+                f'{runner.iter}, such as {broken[0]}: they are not saved and '
+                f'the run stops; the last good checkpoint is {good or "none"}.'
+                ' Lower optim_wrapper.optimizer.lr or set '
+                'optim_wrapper.clip_grad'
+            )
 
     def _remove_outdated(self, step: int, keep: int) -> None:
         """Leave the newest ``keep`` checkpoints up to ``step``.
@@ -160,3 +188,8 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_backend.remove(
                 self.file_backend.join_path(self.out_dir, found[old])
             )
+
+
+def local_part(weight: torch.Tensor) -> torch.Tensor:
+    """Return what this process holds of a weight, sharded or not."""
+    return weight.to_local() if isinstance(weight, DTensor) else weight

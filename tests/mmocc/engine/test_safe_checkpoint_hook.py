@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmocc.engine import SafeCheckpointHook
+from mmocc.engine.hooks.finite_loss_hook import TrainingLostError
 from mmocc.utils.checkpoint import CheckpointError
 
 
@@ -206,3 +207,18 @@ def test_other_number_of_processes_is_announced(run, tmp_path):
     assert len(first + rest) == len(whole) and first + rest != whole
     logs = (tmp_path / 'run').glob('*/*.log')
     assert any('written by 2 processes' in log.read_text() for log in logs)
+
+
+def test_weights_that_are_not_finite_are_never_saved(run, tmp_path):
+    class Break(Hook):
+        """Spoils a weight in the second epoch, behind a finite loss."""
+
+        def after_train_iter(
+            self, runner, batch_idx, data_batch=None, outputs=None
+        ) -> None:
+            if runner.iter == 7:
+                runner.model.layers[2].bias.data.fill_(float('inf'))
+
+    with pytest.raises(TrainingLostError, match=r'layers.2.bias.*epoch_1.pth'):
+        run(epochs=3, custom_hooks=[Break()], hook=dict(max_keep_ckpts=1))
+    assert files(tmp_path / 'run') == {'epoch_1.pth'}

@@ -26,3 +26,5 @@ test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=3)
 load_from = 'work_dirs/occvla_paligemma2-3b-224_stage1-language_8xb2-1e_nus-qa/epoch_1.pth'
+# New in this stage.
+default_hooks = dict(complete_weights=dict(may_lack=['occ_head.']))

@@ -19,3 +19,5 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 train_cfg = dict(max_epochs=6)
 load_from = 'work_dirs/occvla_paligemma2-3b-224_stage2-joint_8xb2-3e_nus-occ3d-qa/epoch_3.pth'
+# New in this stage.
+default_hooks = dict(complete_weights=dict(may_lack=['planner.']))

@@ -26,3 +26,5 @@ test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=6)
 load_from = 'work_dirs/occvla_tiny_stage1-language_synthetic/epoch_3.pth'
+# New in this stage.
+default_hooks = dict(complete_weights=dict(may_lack=['occ_head.']))

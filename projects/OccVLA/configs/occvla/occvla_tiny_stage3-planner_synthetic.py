@@ -19,3 +19,5 @@ train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
 
 train_cfg = dict(max_epochs=10)
 load_from = 'work_dirs/occvla_tiny_stage2-joint_synthetic/epoch_6.pth'
+# New in this stage.
+default_hooks = dict(complete_weights=dict(may_lack=['planner.']))

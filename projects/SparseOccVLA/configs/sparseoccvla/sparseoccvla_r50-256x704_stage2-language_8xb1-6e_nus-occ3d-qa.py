@@ -38,4 +38,6 @@ optim_wrapper = dict(
 )
 train_cfg = dict(max_epochs=6)
 load_from = 'work_dirs/sparseoccvla_r50-256x704_stage1-encoder_8xb1-36e_nus-occ3d/epoch_36.pth'
+# New in this stage.
+default_hooks = dict(complete_weights=dict(may_lack=['bridge.']))
 auto_scale_lr = dict(base_batch_size=8)

@@ -26,4 +26,8 @@ custom_hooks = [
 ]
 train_cfg = dict(max_epochs=12)
 load_from = 'work_dirs/sparseoccvla_r50-256x704_stage2-language_8xb1-6e_nus-occ3d-qa/epoch_6.pth'
+# New in this stage.
+default_hooks = dict(
+    complete_weights=dict(may_lack=['forecaster.', 'planner.', 'question.'])
+)
 auto_scale_lr = dict(base_batch_size=8)

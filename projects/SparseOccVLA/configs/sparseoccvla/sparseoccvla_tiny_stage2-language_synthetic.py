@@ -29,3 +29,5 @@ test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=4)
 load_from = 'work_dirs/sparseoccvla_tiny_stage1-encoder_synthetic/epoch_6.pth'
+# New in this stage.
+default_hooks = dict(complete_weights=dict(may_lack=['bridge.']))

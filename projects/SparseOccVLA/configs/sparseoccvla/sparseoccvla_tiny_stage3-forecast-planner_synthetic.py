@@ -15,3 +15,7 @@ custom_hooks = [
 ]
 train_cfg = dict(max_epochs=3)
 load_from = 'work_dirs/sparseoccvla_tiny_stage2-language_synthetic/epoch_4.pth'
+# New in this stage.
+default_hooks = dict(
+    complete_weights=dict(may_lack=['forecaster.', 'planner.', 'question.'])
+)

@@ -13,3 +13,5 @@ model = dict(
         ),
     ),
 )
+# Stage 1 has other adapters: start from the language model's own weights.
+load_from = None
