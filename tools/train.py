@@ -80,8 +80,9 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         log_global_loss(cfg)
     hooks = cfg.setdefault('default_hooks', {})
     hooks.setdefault('finite_loss', dict(type='mmocc.FiniteLossHook'))
-    weights = dict(type='mmocc.CompleteWeightsHook')
-    hooks.complete_weights = {**weights, **hooks.get('complete_weights', {})}
+    hooks.setdefault(
+        'complete_weights', dict(type='mmocc.CompleteWeightsHook')
+    )
     if args.resume is not None:
         checkpoint = args.resume
         if checkpoint == 'auto':
