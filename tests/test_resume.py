@@ -39,7 +39,7 @@ def train(path, data, work_dir, persistent, resume):
         cfg.model.occ_head.vqvae.init_cfg = None
     cfg.work_dir = str(work_dir)
     cfg.load_from, cfg.resume = None, resume
-    cfg.default_hooks.checkpoint.interval = 1
+    cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2)
     assert cfg.train_dataloader.persistent_workers
     cfg.train_dataloader.persistent_workers = persistent
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

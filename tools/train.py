@@ -18,6 +18,7 @@ from mmocc.engine.entry_point import (
     apply_run_arguments,
     build_runner,
 )
+from mmocc.engine.hooks import CompleteWeightsHook, FiniteLossHook
 from mmocc.engine.strategy_runner import StrategyRunner
 from mmocc.utils.checkpoint import latest_checkpoint, require_safe
 from mmocc.utils.config import ConfigError, explained, load_config
@@ -78,11 +79,6 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     if args.launcher != 'none':
         log_global_loss(cfg)
-    hooks = cfg.setdefault('default_hooks', {})
-    hooks.setdefault('finite_loss', dict(type='mmocc.FiniteLossHook'))
-    hooks.setdefault(
-        'complete_weights', dict(type='mmocc.CompleteWeightsHook')
-    )
     if args.resume is not None:
         checkpoint = args.resume
         if checkpoint == 'auto':
@@ -119,6 +115,15 @@ def log_global_loss(cfg: Config) -> None:
         cfg.custom_hooks = [*hooks, dict(type='mmocc.ReduceLossHook')]
 
 
+def add_checks(runner: Runner, cfg: Config) -> None:
+    """Watch losses and weights, unless the config says how or not to."""
+    hooks = cfg.get('default_hooks') or {}
+    if 'finite_loss' not in hooks:
+        runner.register_hook(FiniteLossHook())
+    if 'complete_weights' not in hooks:
+        runner.register_hook(CompleteWeightsHook())
+
+
 def main() -> None:
     args = parse_args()
     with explained():
@@ -127,7 +132,9 @@ def main() -> None:
         apply_arguments(cfg, args)
         prepare_cpu_processes(cfg, args.launcher)
         kind = StrategyRunner if cfg.get('strategy') else Runner
-        build_runner(cfg, kind).train()
+        runner = build_runner(cfg, kind)
+        add_checks(runner, cfg)
+        runner.train()
     leave_processes()
 
 

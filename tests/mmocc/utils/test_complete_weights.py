@@ -66,7 +66,5 @@ def test_what_may_be_absent_is_listed_by_its_beginning():
 def test_values_that_are_not_finite_are_refused():
     content = Speaker().state_dict()
     content['middle.bias'] = torch.tensor([0.0, float('nan'), 1.0])
-    with pytest.raises(
-        CheckpointError, match=r'finite in 1.*middle\.bias'
-    ):
+    with pytest.raises(CheckpointError, match=r'finite in 1.*middle\.bias'):
         complete_weights(Speaker(), content, 'a.pth')
