@@ -7,24 +7,31 @@ place of ``img_path``.
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from mmocc.apis.ego_state import parse_ego_state, parse_past_actions
 from mmocc.datasets.nuscenes_occ_dataset import NUSCENES_PREFIX
-from mmocc.datasets.sample_error import sample_error
+from mmocc.datasets.sample_error import SampleError, sample_error
 from mmocc.infos import InfoFrame, map_path
-from mmocc.infos.rigid import is_rigid
+from mmocc.infos.plausibility import (
+    judge,
+    pose_problem,
+    rig_problems,
+    to_matrix,
+)
 from mmocc.structures import CAMERAS, MetaAction
 
 OWN_FRAME = 'own-cameras'
-Image = str | os.PathLike | np.ndarray
+ImageInput = str | os.PathLike | np.ndarray
 
 
 def camera_frame(
-    images: Mapping[str, Image],
+    images: Mapping[str, ImageInput],
     intrinsics: Mapping[str, np.ndarray],
     extrinsics: Mapping[str, np.ndarray],
     ego_state: Mapping | None = None,
@@ -61,8 +68,9 @@ def camera_frame(
         dict: The frame.
 
     Raises:
-        SampleError: If cameras are missing or unknown, or an image, a matrix
-            or the ego state is malformed.
+        SampleError: If cameras are missing or unknown, an image or the ego
+            state is malformed, or no vehicle has such cameras (see
+            ``mmocc.infos.plausibility``).
     """
     for what, given in (
         ('images', images),
@@ -78,27 +86,30 @@ def camera_frame(
                 'name every view so and give no others; a model for other '
                 "cameras has them in LoadSurroundImages' `cameras`",
             )
+    views = {name: _check_image(token, name, images[name]) for name in cameras}
+    rig = {
+        name: (intrinsics[name], extrinsics[name], _image_size(images[name]))
+        for name in cameras
+    }
+    judge(rig_problems(rig), partial(_calibration_error, token))
+    for name, view in views.items():
+        view['cam2img'] = to_matrix(intrinsics[name])
+        view['cam2ego'] = to_matrix(extrinsics[name])
     frame = {
         'token': token,
-        'images': {
-            name: {
-                **_check_image(token, name, images[name]),
-                'cam2img': _check_intrinsics(token, name, intrinsics[name]),
-                'cam2ego': _check_pose(
-                    token, f'extrinsics of {name}', extrinsics[name], 'cam2ego'
-                ),
-            }
-            for name in cameras
-        },
+        'images': views,
         'his_meta_actions': parse_past_actions(token, past_actions),
         'qa': [],
     }
     if ego_state is not None:
         frame['ego'] = parse_ego_state(token, ego_state)
     if ego2global is not None:
-        frame['ego2global'] = _check_pose(
-            token, 'ego2global', ego2global, 'ego2global'
-        )
+        problem = pose_problem(ego2global)
+        if problem:
+            judge(
+                [('ego2global', problem)], partial(_calibration_error, token)
+            )
+        frame['ego2global'] = to_matrix(ego2global)
     return frame
 
 
@@ -232,7 +243,7 @@ def load_images(frame: Mapping, cameras: Sequence[str]) -> list[np.ndarray]:
     return images
 
 
-def _check_image(token: str, name: str, image: Image) -> dict:
+def _check_image(token: str, name: str, image: ImageInput) -> dict:
     """Return the view of an image: its path, or its checked array."""
     if isinstance(image, str | os.PathLike):
         return {'img_path': os.fspath(image)}
@@ -248,58 +259,16 @@ def _check_image(token: str, name: str, image: Image) -> dict:
     return {'img_path': '', 'img': image}
 
 
-def _check_intrinsics(token: str, name: str, matrix: np.ndarray) -> np.ndarray:
-    """Return pinhole intrinsics (3, 3), or raise an error."""
-    intrinsics = _to_matrix(matrix)
-    right = (
-        intrinsics.shape == (3, 3)
-        and np.isfinite(intrinsics).all()
-        and np.array_equal(intrinsics[2], [0, 0, 1])
-        and (np.diag(intrinsics) > 0).all()
-    )
-    if not right:
-        raise sample_error(
-            token,
-            f'intrinsics of {name}',
-            _describe_matrix(matrix),
-            '3 x 3 finite numbers [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in '
-            'pixels of the image as given',
-            'correct the calibration (of a larger matrix, take the upper '
-            'left 3 x 3)',
-        )
-    return intrinsics
-
-
-def _check_pose(
-    token: str, what: str, matrix: np.ndarray, name: str
-) -> np.ndarray:
-    """Return a rigid transform (4, 4), or raise an error."""
-    pose = _to_matrix(matrix)
-    if not is_rigid(pose):
-        raise sample_error(
-            token,
-            what,
-            _describe_matrix(matrix),
-            f'{name}, 4 x 4 finite numbers: a rotation without scale or '
-            'mirror, a translation in metres, and the last row 0 0 0 1',
-            'correct the calibration',
-        )
-    return pose
-
-
-def _to_matrix(matrix: np.ndarray) -> np.ndarray:
-    """Convert to float64; empty if it is no matrix of numbers."""
+def _image_size(image: ImageInput) -> tuple[int, int] | None:
+    """Return width and height of an image; None if its file is none."""
+    if isinstance(image, np.ndarray):
+        return image.shape[1], image.shape[0]
     try:
-        return np.asarray(matrix, dtype=np.float64)
-    except (TypeError, ValueError):
-        return np.zeros(0)
+        with Image.open(image) as header:
+            return header.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None  # the loader names the file
 
 
-def _describe_matrix(matrix: np.ndarray) -> str:
-    """Describe the shape and the values of a matrix for an error."""
-    values = _to_matrix(matrix)
-    if values.ndim != 2:
-        return f'no matrix of numbers: {matrix!r:.80}'
-    if not np.isfinite(values).all():
-        return f'values that are not finite in a matrix {values.shape}'
-    return f'a matrix of shape {values.shape}: {values.round(3).tolist()}'
+def _calibration_error(token: str, message: str) -> SampleError:
+    return SampleError(f'sample {token}: the calibration: {message}')

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mmocc.infos.box_convention import check_box_convention
 from mmocc.infos.errors import InfoFileError
+from mmocc.infos.geometry_check import check_info_geometry
 from mmocc.infos.old_schema import upgrade_infos
 from mmocc.infos.paths import use_posix_paths
 from mmocc.infos.pickle_parts import PartBuilder
@@ -113,8 +114,9 @@ def load_info_file(path: str | Path, *, check: bool = True) -> dict:
     Args:
         path (str | Path): A ``.pkl`` file.
         check (bool): Whether to refuse frames whose order, time or boxes
-            contradict each other; ``tools/create_data.py convert`` mends
-            them. Defaults to True.
+            contradict each other, or whose geometry no vehicle has;
+            ``tools/create_data.py convert`` mends what it can.
+            Defaults to True.
 
     Returns:
         dict: ``metainfo`` (dict) and ``data_list`` (list[dict]) with the keys
@@ -149,4 +151,5 @@ def load_info_file(path: str | Path, *, check: bool = True) -> dict:
     if check:
         check_scenes(data_list, str(path))
         check_box_convention(content, str(path))
+        check_info_geometry(data_list, str(path))
     return content

@@ -53,22 +53,3 @@ def box_yaw(rotation: np.ndarray) -> np.ndarray:
     differs from the heading where a box is tilted in the sensor's frame.
     """
     return np.arctan2(-rotation[..., 0, 1], rotation[..., 0, 0])
-
-
-def is_rigid(transform: np.ndarray, tolerance: float = 1e-3) -> bool:
-    """Whether a matrix is a finite (4, 4) rotation and translation.
-
-    Args:
-        transform (np.ndarray): The matrix, of any shape.
-        tolerance (float): Largest difference from an orthonormal rotation;
-            info files hold float32. Defaults to 1e-3.
-    """
-    if transform.shape != (4, 4) or not np.isfinite(transform).all():
-        return False
-    rotation = transform[:3, :3]
-    error = np.abs(rotation @ rotation.T - np.eye(3)).max()
-    return bool(
-        np.array_equal(transform[3], [0, 0, 0, 1])
-        and error < tolerance
-        and np.linalg.det(rotation) > 0
-    )

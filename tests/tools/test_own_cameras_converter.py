@@ -182,7 +182,7 @@ def _no_key(content: dict) -> None:
         (_without_camera, 'read exactly'),
         (_fisheye, 'undistort'),
         (_left_handed, 'right-handed'),
-        (_other_size, '64 x 36 pixels'),
+        (_other_size, r'about \(64, 36\)'),
         (_centre_outside, 'principal point'),
         (_no_focal_length, 'pinhole'),
         (_ten_hertz, 'grid of 2 Hz'),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,13 @@ from dataset_converters.ego_motion import motion_fields
 from dataset_converters.file_checks import decode_image
 from dataset_converters.mmdet3d_fields import POINT_FEATURES
 from mmocc.infos import build_metainfo, write_info_file
+from mmocc.infos.plausibility import (
+    Problem,
+    judge,
+    motion_problems,
+    pose_problem,
+    rig_problems,
+)
 from mmocc.infos.rigid import invert_rigid
 from mmocc.structures import CAMERAS
 from mmocc.structures.occ3d import STEP_SECONDS
@@ -28,10 +36,6 @@ VERSION = 'own'
 _STEP_TOLERANCE = 0.1
 # Seconds between a camera and the moment of its key frame.
 _MOST_DELAY = 0.25
-_RIGID_TOLERANCE = 1e-3
-# Cosine of the largest tilt of a car, 30 degrees; beyond that the axes of the
-# ego frame are mixed up.
-_LEAST_UPRIGHT = np.cos(np.deg2rad(30.0))
 
 
 class OwnCamerasError(ValueError):
@@ -126,6 +130,11 @@ def drive_infos(drive: Drive, root: Path) -> list[dict]:
     _check_times(drive)
     for frame in drive.frames:
         _check_frame(drive, frame, root)
+    moved = motion_problems(
+        np.stack([frame.ego2global for frame in drive.frames]),
+        np.array([frame.timestamp for frame in drive.frames]),
+    )
+    _judge(drive, [(f'frame {k}', problem) for k, problem in moved])
     motion = motion_fields(
         np.stack([frame.ego2global for frame in drive.frames]),
         np.array([frame.timestamp for frame in drive.frames]),
@@ -208,44 +217,17 @@ def _check_cameras(drive: Drive) -> None:
             'the name of the direction it looks to; another number of '
             'cameras needs a model that was trained with it'
         )
-    for name, camera in drive.cameras.items():
-        place = f'camera {name} of drive {drive.name}'
-        matrix = camera.cam2img
-        if (
-            matrix.shape != (3, 3)
-            or not np.isfinite(matrix).all()
-            or not (matrix[0, 0] > 0 and matrix[1, 1] > 0)
-            or not np.allclose(matrix[2], (0, 0, 1))
-        ):
-            raise OwnCamerasError(
-                f'{place}: cam2img is {matrix.tolist()}, expected a pinhole '
-                'matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels; '
-                'rectify fisheye images first'
-            )
-        if not (
-            0 < matrix[0, 2] < camera.width
-            and 0 < matrix[1, 2] < camera.height
-        ):
-            raise OwnCamerasError(
-                f'{place}: the principal point {matrix[:2, 2].tolist()} is '
-                f'outside an image of {camera.width} x {camera.height}; '
-                'scale cam2img to the stored images'
-            )
-        _check_rigid(camera.cam2ego, f'{place}: cam2ego')
+    rig = {
+        name: (each.cam2img, each.cam2ego, (each.width, each.height))
+        for name, each in drive.cameras.items()
+    }
+    _judge(drive, rig_problems(rig))
 
 
-def _check_rigid(matrix: np.ndarray, place: str) -> None:
-    turn = matrix[:3, :3] if matrix.shape == (4, 4) else np.zeros((3, 3))
-    if (
-        not np.isfinite(matrix).all()
-        or not np.allclose(turn @ turn.T, np.eye(3), atol=_RIGID_TOLERANCE)
-        or np.linalg.det(turn) < 0
-        or not np.allclose(matrix[3], (0, 0, 0, 1))
-    ):
-        raise OwnCamerasError(
-            f'{place} is {matrix.tolist()}, expected a rigid 4 x 4 transform '
-            '(a right-handed rotation and a shift in metres)'
-        )
+def _judge(drive: Drive, found: list[tuple[str, Problem]]) -> None:
+    """Refuse or warn of problems, each with its place in the drive."""
+    placed = [(f'drive {drive.name}: {at}', each) for at, each in found]
+    judge(placed, OwnCamerasError)
 
 
 def _check_times(drive: Drive) -> None:
@@ -269,9 +251,20 @@ def _check_frame(drive: Drive, frame: KeyFrame, root: Path) -> None:
             f'of {list(CAMERAS)}; leave incomplete frames out and begin a '
             'new drive behind them'
         )
-    _check_pose(frame.ego2global, place)
+    poses = {'': frame.ego2global}
+    poses |= {
+        f' {name}': shot.ego2global for name, shot in frame.shots.items()
+    }
+    problems = {name: pose_problem(pose) for name, pose in poses.items()}
+    _judge(
+        drive,
+        [
+            (f'at {frame.timestamp}{name}: ego2global', problem)
+            for name, problem in problems.items()
+            if problem
+        ],
+    )
     for name, shot in frame.shots.items():
-        _check_pose(shot.ego2global, f'{place}, {name}')
         delay = shot.timestamp - frame.timestamp
         if abs(delay) > _MOST_DELAY:
             raise OwnCamerasError(
@@ -280,15 +273,6 @@ def _check_frame(drive: Drive, frame: KeyFrame, root: Path) -> None:
                 'time'
             )
         _check_image(drive.cameras[name], root / shot.path, place)
-
-
-def _check_pose(pose: np.ndarray, place: str) -> None:
-    _check_rigid(pose, f'{place}: ego2global')
-    if pose[2, 2] < _LEAST_UPRIGHT:
-        raise OwnCamerasError(
-            f'{place}: the ego frame is tilted by more than 30 degrees; its '
-            'axes are x forward, y left, z up'
-        )
 
 
 def _check_image(camera: CameraCalibration, path: Path, place: str) -> None:
@@ -325,44 +309,94 @@ def read_drive(path: Path) -> Drive:
         ) from error
     try:
         return _parse(content)
-    except OwnCamerasError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise OwnCamerasError(
-            f'{path} is not a drive ({error!r}); docs/data.md shows an example'
-        ) from error
+    except OwnCamerasError as error:
+        raise OwnCamerasError(f'{path}: {error}') from None
 
 
 def _parse(content: dict) -> Drive:
     cameras = {}
-    for name, camera in content['cameras'].items():
-        if np.any(camera.get('distortion', 0)):
+    for name, camera in _read(content, 'cameras', '', dict).items():
+        place = f'camera {name}: '
+        if not isinstance(camera, dict):
+            raise _malformed(place, camera, 'an object of its calibration')
+        if np.any(_numbers(camera.get('distortion', 0), f'{place}distortion')):
             raise OwnCamerasError(
                 f'camera {name} has a lens distortion; undistort the images '
                 '(cv2.undistort) and give the new cam2img'
             )
         cameras[name] = CameraCalibration(
-            cam2img=np.array(camera['cam2img'], dtype=float),
-            cam2ego=np.array(camera['cam2ego'], dtype=float),
-            width=int(camera['width']),
-            height=int(camera['height']),
+            cam2img=_read_numbers(camera, 'cam2img', place),
+            cam2ego=_read_numbers(camera, 'cam2ego', place),
+            width=_read(camera, 'width', place, int),
+            height=_read(camera, 'height', place, int),
         )
     return Drive(
-        name=content['name'],
+        name=_read(content, 'name', '', str),
         location=content.get('location', ''),
         cameras=cameras,
-        frames=[_parse_frame(frame) for frame in content['frames']],
+        frames=[
+            _parse_frame(frame, f'frame {k}: ')
+            for k, frame in enumerate(_read(content, 'frames', '', list))
+        ],
     )
 
 
-def _parse_frame(frame: dict) -> KeyFrame:
-    pose = np.array(frame['ego2global'], dtype=float)
+def _parse_frame(frame: dict, place: str) -> KeyFrame:
+    if not isinstance(frame, dict):
+        raise _malformed(place, frame, 'an object of a key frame')
+    moment = _read_moment(frame, place)
+    pose = _read_numbers(frame, 'ego2global', place)
     shots = {}
-    for name, image in frame['images'].items():
+    for name, image in _read(frame, 'images', place, dict).items():
         image = dict(path=image) if isinstance(image, str) else image
+        here = f'{place}{name}: '
+        if not isinstance(image, dict):
+            raise _malformed(here, image, 'a path, or an object with one')
+        given = {'timestamp': moment, 'ego2global': pose, **image}
         shots[name] = CameraImage(
-            path=image['path'],
-            timestamp=float(image.get('timestamp', frame['timestamp'])),
-            ego2global=np.array(image.get('ego2global', pose), dtype=float),
+            path=_read(image, 'path', here, str),
+            timestamp=_read_moment(given, here),
+            ego2global=_read_numbers(given, 'ego2global', here),
         )
-    return KeyFrame(float(frame['timestamp']), pose, shots)
+    return KeyFrame(moment, pose, shots)
+
+
+def _read(content: dict, key: str, place: str, kind: type) -> Any:
+    """Return a value of a type, or say where it is missing or another."""
+    if key not in content:
+        raise _malformed(f'{place}{key}', 'nothing', f'a {kind.__name__}')
+    value = content[key]
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise _malformed(f'{place}{key}', value, f'a {kind.__name__}')
+    return value
+
+
+def _read_numbers(content: dict, key: str, place: str) -> np.ndarray:
+    if key not in content:
+        raise _malformed(f'{place}{key}', 'nothing', 'numbers')
+    return _numbers(content[key], f'{place}{key}')
+
+
+def _read_moment(content: dict, place: str) -> float:
+    moment = _read_numbers(content, 'timestamp', place)
+    if moment.shape or not np.isfinite(moment):
+        got = content['timestamp']
+        raise _malformed(f'{place}timestamp', got, 'finite seconds')
+    return float(moment)
+
+
+def _numbers(value: Any, place: str) -> np.ndarray:
+    try:
+        numbers = np.asarray(value)
+    except ValueError:  # ragged
+        numbers = np.zeros(0, dtype=object)
+    if numbers.dtype.kind not in 'fiu':
+        raise _malformed(place, value, 'numbers in rows of one length')
+    return numbers.astype(float)
+
+
+def _malformed(place: str, got: Any, expected: str) -> OwnCamerasError:
+    return OwnCamerasError(
+        f'{place.rstrip(": ")}: {got!r:.80}, expected {expected}; '
+        'docs/data.md shows an example'
+    )

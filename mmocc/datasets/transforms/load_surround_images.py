@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from mmocc.datasets.sample_error import SampleError, sample_error
 from mmocc.infos import InfoFrame
+from mmocc.infos.plausibility import intrinsics_problems, judge
 from mmocc.registry import TRANSFORMS
 from mmocc.structures import CAMERAS
 
@@ -113,6 +115,10 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
         for name in self.cameras:
             image, shape = self._load(token, name, views[name])
             intrinsics = self._matrix(token, name, views[name], 'cam2img', 3)
+            for problem in intrinsics_problems(intrinsics, shape[::-1]):
+                judge(
+                    [(f'cam2img of {name}', problem)], partial(_unfit, token)
+                )
             scale = np.divide(image.shape[:2], shape)[::-1]
             images.append(image)
             shapes.append(shape)
@@ -221,3 +227,7 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
                 'correct the calibration in the info file',
             )
         return matrix
+
+
+def _unfit(token: str, message: str) -> SampleError:
+    return SampleError(f'sample {token}: {message}')

@@ -41,7 +41,7 @@ def old_schema() -> dict:
         ego2global_translation=[10.0, 20.0, 0.0],
         ego2global_rotation=turned,
         timestamp=1_500_000,
-        sensor2lidar_rotation=np.eye(3),
+        sensor2lidar_rotation=np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0.0]]),
         sensor2lidar_translation=np.array([0.0, 1.0, -0.3]),
         cam_intrinsic=np.diag([1000.0, 1000.0, 1.0]),
     )
@@ -54,7 +54,7 @@ def old_schema() -> dict:
                 sweeps=[{**camera, 'type': 'lidar'}],
                 cams=dict(CAM_FRONT=camera),
                 lidar2ego_translation=[0.9, 0.0, 1.8],
-                lidar2ego_rotation=turned,
+                lidar2ego_rotation=[turned[0], 0.0, 0.0, -turned[3]],
                 ego2global_translation=[10.0, 20.0, 0.0],
                 ego2global_rotation=turned,
                 timestamp=1_500_000,
@@ -159,7 +159,7 @@ def test_old_schema_is_converted_with_one_message(tmp_path):
     assert camera['img_path'] == 'image.jpg'
     # The camera sits one metre ahead of the LiDAR (y) and 0.3 m below.
     np.testing.assert_allclose(
-        np.array(camera['lidar2cam'])[:3, 3], [0, -1, 0.3], atol=1e-6
+        np.array(camera['lidar2cam'])[:3, 3], [0, -0.3, -1], atol=1e-6
     )
     # The optical axis of the camera looks forward in the ego frame.
     np.testing.assert_allclose(
