@@ -11,8 +11,10 @@ from mmocc.infos.plausibility import (
     MOST_APART,
     MOST_TURNED,
     ROTATION_TOLERANCE,
+    UNLIKELY,
     Problem,
     are_poses,
+    intrinsics_problems,
     judge,
     motion_problems,
     pose_problem,
@@ -33,8 +35,9 @@ def check_info_geometry(
 ) -> None:
     """Refuse cameras and poses that no road vehicle has.
 
-    A rig is checked once, however many frames share it. Keys that a frame
-    lacks are passed over.
+    A rig is checked once, however many frames share it. What a frame lacks,
+    or what has another shape, is passed over: the schema names it when the
+    frame is read.
 
     Args:
         data_list (Sequence[Mapping]): Entries of an info file.
@@ -95,14 +98,29 @@ def _same(rig: dict[str, list], before: dict[str, list]) -> bool:
 def _rig(rig: dict[str, list]) -> _Found:
     cameras = {}
     for name, (cam2img, cam2ego, width, height) in rig.items():
-        if cam2img is None or cam2ego is None:
-            continue
+        if to_matrix(cam2ego).shape != (4, 4):
+            continue  # the schema names it when the frame is read
         size = (width, height) if width and height else None
         # Some files hold 4 x 4 intrinsics.
         if to_matrix(cam2img).shape == (4, 4):
             cam2img = to_matrix(cam2img)[:3, :3]
-        cameras[name] = (cam2img, cam2ego, size)
-    return rig_problems(cameras)
+        if to_matrix(cam2img).shape == (3, 3):
+            cameras[name] = (cam2img, cam2ego, size)
+    blank = [
+        name
+        for name, (_, cam2ego, _) in cameras.items()
+        if np.array_equal(to_matrix(cam2ego)[:3, :3], np.eye(3))
+    ]
+    if not blank or len(blank) < len(cameras):
+        return rig_problems(cameras)
+    # Files for parts that read no geometry leave the mounts out this way.
+    what = 'all cameras have the rotation of the identity, as if unknown'
+    problem = Problem(UNLIKELY, what, 'the mounting pose of each camera')
+    return [(f'cam2ego of {blank[0]}', problem)] + [
+        (f'cam2img of {name}', each)
+        for name, (cam2img, _, size) in cameras.items()
+        for each in intrinsics_problems(cam2img, size)
+    ]
 
 
 def _stack(values: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
@@ -141,7 +159,8 @@ def _lidar_problems(pairs: Sequence[tuple[str, Any, Any, Any]]) -> _Found:
         < ROTATION_TOLERANCE
     )
     found = []
-    for k in sorted(bad | set(np.flatnonzero(~good).tolist())):
+    # The schema names misshapen matrices when the frame is read.
+    for k in sorted(set(np.flatnonzero(~good).tolist()) - bad):
         problem = None
         for name, given in zip(
             ('lidar2cam', 'cam2ego', 'lidar2ego'), pairs[k][1:], strict=True
@@ -155,7 +174,7 @@ def _lidar_problems(pairs: Sequence[tuple[str, Any, Any, Any]]) -> _Found:
         other = mounts[k] @ invert_rigid(lidar2cam[k]) - lidar2ego[k]
         turned = np.abs(other[:3, :3]).max() < limit
         problem = Problem(
-            DOUBTFUL,
+            DOUBTFUL if turned else UNLIKELY,
             'it contradicts cam2ego and lidar2ego'
             + (' (it is the wrong way round)' if turned else ''),
             'inv(cam2ego) @ lidar2ego but for the motion in between',
@@ -167,13 +186,13 @@ def _lidar_problems(pairs: Sequence[tuple[str, Any, Any, Any]]) -> _Found:
 def _pose_problems(posed: Sequence[Mapping[str, Any]], source: str) -> _Found:
     """Check the poses of the car, and the motion within each scene."""
     poses, bad = _stack([info['ego2global'] for info in posed])
-    doubted = set(bad) | set(np.flatnonzero(~are_poses(poses)).tolist())
+    doubted = set(np.flatnonzero(~are_poses(poses)).tolist()) - set(bad)
     found: _Found = []
     for k in sorted(doubted):
         problem = pose_problem(posed[k]['ego2global'])
         place = f'{source}: sample {posed[k].get("token")}: ego2global'
         found += [(place, problem)] if problem else []
-    if found or missing_for_scenes(posed):
+    if found or bad or missing_for_scenes(posed):
         return found
     places = {info['token']: k for k, info in enumerate(posed)}
     for scene in group_scenes(posed, source):

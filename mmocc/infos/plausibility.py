@@ -282,8 +282,12 @@ def mount_problems(name: str, value: Any) -> list[Problem]:
             guess = 'cam2ego: this is ego2cam, the wrong way round; invert it'
         elif _upright(rotation @ _OPENGL):
             guess += ': are its axes those of OpenGL, y up and z backward?'
-        elif ahead < MOST_UPWARD and abs(up) < LEAST_UPRIGHT:
-            # Portrait images, or a camera that looks down on the road.
+        elif abs(up) < LEAST_UPRIGHT and (
+            abs(ahead) < MOST_UPWARD
+            or (ahead < 0 and name not in CAMERA_HEADINGS)
+        ):
+            # Portrait images, or a camera that looks down on the road; the
+            # models' own cameras look to the horizon.
             level = UNLIKELY
         problems.append(Problem(level, what, guess))
     elif name in CAMERA_HEADINGS and _turn(name, cam2ego) > USUAL_TURN:

@@ -115,10 +115,6 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
         for name in self.cameras:
             image, shape = self._load(token, name, views[name])
             intrinsics = self._matrix(token, name, views[name], 'cam2img', 3)
-            for problem in intrinsics_problems(intrinsics, shape[::-1]):
-                judge(
-                    [(f'cam2img of {name}', problem)], partial(_unfit, token)
-                )
             scale = np.divide(image.shape[:2], shape)[::-1]
             images.append(image)
             shapes.append(shape)
@@ -140,6 +136,12 @@ class LoadSurroundImages(LoadMultiViewImageFromFiles):
                 'one size',
                 "set LoadSurroundImages' `size`",
             )
+        for name, matrix, shape in zip(
+            self.cameras, ori_cam2img, shapes, strict=True
+        ):
+            place = f'cam2img of {name}'
+            found = intrinsics_problems(matrix, shape[::-1])
+            judge([(place, each) for each in found], partial(_unfit, token))
         height, width = images[0].shape[:2]
         results.update(
             img=images,

@@ -124,6 +124,9 @@ SLIPS = {
     'mirrored': each_mount(lambda m: m @ np.diag([1.0, -1, 1, 1])),
     'scaled': each_mount(lambda m: m @ np.diag([1.1, 1.1, 1.1, 1])),
     'axes of the camera': each_mount(lambda m: m @ np.eye(4)[[1, 2, 0, 3]].T),
+    'x ahead, y right, z down': each_mount(
+        lambda m: m @ np.eye(4)[[1, 2, 0, 3]]
+    ),
     'quaternion order': each_mount(xyzw),
     'transposed pose': each_mount(np.transpose),
     'not finite': each_mount(of_number(np.nan)),

@@ -112,6 +112,9 @@ def test_views_of_different_sizes_need_a_size(info, tmp_path):
     info['images']['CAM_BACK']['img_path'] = str(path)
     with pytest.raises(SampleError, match='different sizes'):
         LoadSurroundImages()(info)
+    info['images']['CAM_BACK']['cam2img'][0][2] = 4.0
+    info['images']['CAM_BACK']['cam2img'][1][2] = 4.0
+    info['images']['CAM_BACK']['cam2img'][0][0] = 76.8
     results = LoadSurroundImages(size=(16, 24))(info)
     # Each view is scaled by its own factor.
     assert results['cam2img'][3][0, 0] == pytest.approx(76.8 * 24 / 8)
