@@ -196,6 +196,8 @@ def _pose_problems(posed: Sequence[Mapping[str, Any]], source: str) -> _Found:
         return found
     places = {info['token']: k for k, info in enumerate(posed)}
     for scene in group_scenes(posed, source):
+        if any(info.get('timestamp') is None for info in scene.infos):
+            continue  # motion needs times
         members = [places[info['token']] for info in scene.infos]
         times = np.array([info['timestamp'] for info in scene.infos])
         found += [
