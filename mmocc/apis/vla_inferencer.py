@@ -32,6 +32,7 @@ from mmocc.registry import INFERENCERS, MODELS
 from mmocc.structures import OccDataSample
 from mmocc.utils.atomic import atomic_open
 from mmocc.utils.config import ConfigError, load_config
+from mmocc.utils.file_names import make_file_name
 from mmocc.visualization import (
     FramePicture,
     frame_panel,
@@ -326,7 +327,8 @@ class VLAInferencer(BaseInferencer):
             )
             token = frame['token']
             if folder:
-                write_png(page, Path(folder, PICTURES, f'{token}.png'))
+                name = f'{make_file_name(token)}.png'
+                write_png(page, Path(folder, PICTURES, name))
             if show:
                 # mmengine's window; that of Det3DLocalVisualizer is open3d's.
                 Visualizer.show(
@@ -371,7 +373,7 @@ class VLAInferencer(BaseInferencer):
             if print_result:
                 print(text, end='')
             if folder:
-                name = f'{prediction["token"]}.json'
+                name = f'{make_file_name(prediction["token"])}.json'
                 with atomic_open(Path(folder, PREDICTIONS, name), 'w') as file:
                     file.write(text)
         return {

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmocc.structures import FREE, OCC3D_CLASSES, OccGrid
 from mmocc.structures.occ3d import STEP_SECONDS
-from mmocc.utils.atomic import TEMPORARY_SUFFIX
+from mmocc.utils.atomic import atomic_path
 from mmocc.visualization.drawing import HISTORY, PLAN, class_colours
 from mmocc.visualization.frame_picture import FramePicture
 from mmocc.visualization.road_lines import ROAD_COLOURS
@@ -79,16 +79,11 @@ def open_rrd(
         for name, parts in _make_cameras(rerun, frame).items():
             stream.log(name, *parts)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    try:
+    with atomic_path(path) as temporary:
         stream.save(temporary)
         stream.log('ego', rerun.ViewCoordinates.FLU, static=True)
         yield add
         stream.disconnect()
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _make_entities(rerun, frame: FramePicture, grid: OccGrid) -> dict:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mmengine.logging import MMLogger
 
 from mmocc.structures import OccGrid
+from mmocc.utils.file_names import make_file_name
 from mmocc.visualization.drawing import write_png
 from mmocc.visualization.frame_panel import frame_panel
 from mmocc.visualization.frame_picture import FramePicture
@@ -74,7 +75,8 @@ def export_frames(
     export = SceneExport([], [], [])
     recording = open_rrd(out / RRD, grid) if rrd else nullcontext()
     with recording as add:
-        for name, read in frames.items():
+        for shown, read in frames.items():
+            name = make_file_name(shown)
             try:
                 frame = read()
                 page = write_png(

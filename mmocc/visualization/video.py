@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.logging import MMLogger
 from PIL import Image, UnidentifiedImageError
 
-from mmocc.utils.atomic import TEMPORARY_SUFFIX, atomic_open
+from mmocc.utils.atomic import atomic_open, atomic_path
 from mmocc.visualization.drawing import PAPER
 
 # Key frames are 0.5 s apart.
@@ -138,9 +138,8 @@ def _write_mp4(
     size: tuple[int, int],
 ) -> int:
     # OpenCV takes a file name and chooses the format by its suffix.
-    temporary = path.with_name(f'{path.stem}{TEMPORARY_SUFFIX}{path.suffix}')
     count = 0
-    try:
+    with atomic_path(path) as temporary:
         writer = _open_writer(temporary, frame_rate, size)
         try:
             for frame in frames:
@@ -154,9 +153,6 @@ def _write_mp4(
             raise _not_written(
                 path, count, f'the file holds {written} frames that play'
             )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return count
 
 

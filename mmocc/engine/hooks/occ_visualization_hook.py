@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from mmocc.registry import HOOKS, VISUALIZERS
 from mmocc.structures import OccDataSample
+from mmocc.utils.file_names import make_file_name
 
 # In the names of the views of past frames, see LoadHistoryImages.
 PAST_VIEW = '@'
@@ -157,9 +158,10 @@ class OccVisualizationHook(Hook):
     ) -> None:
         meta = sample.metainfo
         scene, index = meta.get('scene_name'), meta.get('frame_idx', -1)
-        name = f'{meta["token"]}.png'
+        name = meta['token']
         if scene and index >= 0:
             name = f'{scene}_{index:03d}_{name}'
+        name = f'{make_file_name(name)}.png'
         path = Path(runner.work_dir, self.out_dir, folder, name)
         runner.visualizer.add_datasample(
             'frame',

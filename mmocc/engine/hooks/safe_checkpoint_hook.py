@@ -2,7 +2,6 @@
 
 import re
 from itertools import chain
-from pathlib import Path
 
 import torch
 from mmengine.dist import (
@@ -18,7 +17,7 @@ from torch.distributed.tensor import DTensor
 from mmocc.engine.hooks.finite_loss_hook import TrainingLostError
 from mmocc.engine.random_state import get_random_state, set_random_state
 from mmocc.registry import HOOKS
-from mmocc.utils.atomic import TEMPORARY_SUFFIX
+from mmocc.utils.atomic import remove_leftovers
 from mmocc.utils.checkpoint import (
     from_plain,
     latest_checkpoint,
@@ -81,10 +80,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.backend_args = dict(backend='atomic')
         super().before_train(runner)
         if is_main_process() and '://' not in folder:
-            for leftover in Path(self.out_dir).glob(
-                f'*.pth{TEMPORARY_SUFFIX}'
-            ):
-                leftover.unlink()
+            remove_leftovers(self.out_dir, '*.pth')
         if runner.iter > 0 and self._resumed is not None:
             self._take_over(runner, self._resumed)
         self._resumed = None

@@ -26,6 +26,7 @@ from mmocc.evaluation.metrics.prediction_files import (
     PLAN_TRUTH,
     PLANS,
 )
+from mmocc.utils.file_names import make_file_name
 from mmocc.utils.json_files import read_json_lines
 from mmocc.visualization import FramePicture, frame_panel
 
@@ -168,7 +169,9 @@ class FrameAlbum:
 
     def picture(self, token: str) -> bytes:
         """Return a JPEG of all predictions and ground truth of a frame."""
-        drawn = sorted(self._work_dir.rglob(f'vis/**/*{token}.png'))
+        drawn = sorted(
+            self._work_dir.rglob(f'vis/**/*{make_file_name(token)}.png')
+        )
         if drawn:
             image = cv2.imread(str(drawn[-1]), cv2.IMREAD_COLOR)
             if image is not None:

@@ -158,7 +158,7 @@ def test_interrupted_write_leaves_the_last_checkpoint(
             run(epochs=2, resume=True, hook=keep)
     assert files(tmp_path / 'run') == {'epoch_1.pth'}
     # What a killed process would have left behind is cleared.
-    (tmp_path / 'run' / 'epoch_2.pth.tmp').write_bytes(b'half')
+    (tmp_path / 'run' / f'epoch_2.pth.{"0" * 16}.tmp').write_bytes(b'half')
     run(epochs=3, resume=True, hook=keep)
     assert files(tmp_path / 'run') == {'epoch_3.pth'}
 

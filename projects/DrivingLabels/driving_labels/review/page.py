@@ -30,6 +30,7 @@ from mmocc.projects.DrivingLabels.driving_labels.review.templates import (
     TEMPLATES,
 )
 from mmocc.structures import DIRECTIONS, SPEEDS
+from mmocc.utils.file_names import make_file_name
 
 INDEX_NAME = 'index.html'
 # Where a browser keeps what is decided, one entry a scene.
@@ -39,7 +40,7 @@ _DIGEST = 10  # characters; tells data sets with equal scene names apart
 
 def page_name(scene: ReviewScene) -> str:
     """Return the file name of a scene's page, safe for any scene name."""
-    return f'{quote(scene.name, safe="")}.html'
+    return f'{make_file_name(scene.name)}.html'
 
 
 def scene_page(
