@@ -7,9 +7,11 @@ import traceback
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import yaml
 from mmengine.config import Config
+from mmengine.fileio import YamlHandler, register_handler
 
 from mmocc.utils.error_report import (
     TRACEBACK_VARIABLE,
@@ -47,6 +49,31 @@ _ALSO_READ = {
     'strategy',
     'sync_bn',
 }
+
+
+class PlainLoader(yaml.SafeLoader):
+    """Read YAML as data; of Python's own tags, tuples alone.
+
+    mmengine writes tuples of a config with such a tag.
+    """
+
+    def construct_tuple(self, node: yaml.SequenceNode) -> tuple:
+        """Turn a sequence into a tuple."""
+        return tuple(self.construct_sequence(node, deep=True))
+
+
+PlainLoader.add_constructor(
+    'tag:yaml.org,2002:python/tuple', PlainLoader.construct_tuple
+)
+
+
+@register_handler(['yaml', 'yml'])
+class PlainYamlHandler(YamlHandler):
+    """mmengine's reader of YAML, which would run what the file asks for."""
+
+    def load_from_fileobj(self, file: IO, **kwargs: Any) -> Any:
+        """Read a file as data."""
+        return super().load_from_fileobj(file, Loader=PlainLoader, **kwargs)
 
 
 def load_config(

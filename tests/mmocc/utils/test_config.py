@@ -241,3 +241,26 @@ def test_encodings_are_refused_by_name(tmp_path, content, words, in_base):
     path = tmp_path / ('child.py' if in_base else 'odd.py')
     with pytest.raises(ConfigError, match=rf'odd\.py .*{words}'):
         load_config(path)
+
+
+@pytest.mark.parametrize('in_base', [True, False])
+@pytest.mark.parametrize('kind', ['yaml', 'yml'])
+def test_yaml_is_data(tmp_path, kind, in_base):
+    mark = tmp_path / 'executed'
+    path = tmp_path / f'odd.{kind}'
+    path.write_text(
+        f'a: !!python/object/apply:pathlib.Path.touch\n- {mark}\n'
+    )
+    (tmp_path / 'child.py').write_text(f"_base_ = './odd.{kind}'\n")
+    with pytest.raises(ConfigError, match=r'tag.*python/object/apply'):
+        load_config(tmp_path / 'child.py' if in_base else path)
+    assert not mark.exists()
+
+
+def test_what_mmengine_dumps_as_yaml_is_read(tmp_path):
+    path = tmp_path / 'dumped.yaml'
+    config = Config(dict(a=dict(size=(1, (2, 3))), b=[1.5, None]))
+    config.dump(path)
+    assert 'python/tuple' in path.read_text()
+    read = load_config(path)
+    assert (read.a.size, read.b) == ((1, (2, 3)), [1.5, None])
