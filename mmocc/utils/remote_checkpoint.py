@@ -1,18 +1,21 @@
-"""Checkpoints by address: fetched to a file, checked, then loaded.
+"""Checkpoints by path or address: made a file, checked, then loaded.
 
 mmengine hands ``http`` addresses and names of model zoos to ``torch.hub``,
-which unpickles anything. Importing this module puts a loader in their place
-that takes tensors and plain values alone. mmengine's other loaders call
-``torch.load``, which takes no more than that since torch 2.6.
+which unpickles anything, and all others to ``torch.load``, which does where
+the environment variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` is set. Importing
+this module puts one loader in the place of them all that takes tensors and
+plain values alone.
 """
 
+import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
-from mmengine.dist import barrier as wait_for_all
-from mmengine.dist import get_local_rank, is_distributed
+from mmengine.dist import all_gather_object, get_local_rank
+from mmengine.fileio import get_local_path
 from mmengine.runner.checkpoint import (
     CheckpointLoader,
     get_external_models,
@@ -31,6 +34,8 @@ ZOOS: dict[str, Callable[[], dict[str, str]]] = {
     'openmmlab://': get_external_models,
     'mmcls://': get_mmcls_models,
 }
+# mmengine's patterns of object stores that a file backend of it reads.
+STORES = (r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 
 
 def fetch_checkpoint(address: str) -> Path:
@@ -68,38 +73,51 @@ def fetch_checkpoint(address: str) -> Path:
             f'{address} is not the http address of a file; download the '
             'checkpoint and give its path'
         )
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / name
+    # Many runs have an epoch_1.pth.
+    mark = hashlib.sha256(address.encode()).hexdigest()[:12]
+    path = Path(torch.hub.get_dir()) / 'checkpoints' / f'{mark}-{name}'
+    failed = None
     if get_local_rank() == 0 and not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(address, str(path), progress=False)
         except (OSError, RuntimeError) as error:
-            raise CheckpointError(
-                f'{address} cannot be fetched ({error}); download it and give '
-                'its path'
-            ) from error
-    if is_distributed():
-        wait_for_all()
+            failed = str(error)
+    # Waits for the download; if it failed, all processes stop.
+    reasons = [reason for reason in all_gather_object(failed) if reason]
+    if reasons:
+        raise CheckpointError(
+            f'{address} cannot be fetched ({reasons[0]}); download it and '
+            'give its path'
+        )
     return path
 
 
-def load_from_web(
+def load_from_anywhere(
     filename: str, map_location: str | torch.device | Callable | None = None
 ) -> dict:
-    """Fetch a checkpoint and load it without unpickling code.
+    """Load a checkpoint by path or address without unpickling code.
 
     Args:
-        filename (str): As for ``fetch_checkpoint``.
+        filename (str): A local path, ``s3://...`` and others of mmengine's
+            file backends, or what ``fetch_checkpoint`` takes.
         map_location (str | torch.device | Callable, optional): As for
             ``torch.load``. Defaults to None, the CPU.
 
     Raises:
+        FileNotFoundError: There is no such file.
         CheckpointError: It cannot be fetched, is damaged or holds foreign
             objects. What was fetched and refused is deleted.
     """
+    place = map_location or 'cpu'
+    if any(re.match(store, filename) for store in STORES):
+        with get_local_path(filename) as local:
+            return load_checkpoint_safely(local, place)
+    if '://' not in filename:
+        return load_checkpoint_safely(filename, place)
     path = fetch_checkpoint(filename)
     try:
-        return load_checkpoint_safely(path, map_location or 'cpu')
+        return load_checkpoint_safely(path, place)
     except CheckpointError as error:
         if get_local_rank() == 0:
             path.unlink(missing_ok=True)
@@ -107,5 +125,7 @@ def load_from_web(
 
 
 CheckpointLoader.register_scheme(
-    (*WEB, *ZOOS), loader=load_from_web, force=True
+    ('', 'pavi://', *STORES, *WEB, *ZOOS),
+    loader=load_from_anywhere,
+    force=True,
 )

@@ -248,9 +248,7 @@ def test_encodings_are_refused_by_name(tmp_path, content, words, in_base):
 def test_yaml_is_data(tmp_path, kind, in_base):
     mark = tmp_path / 'executed'
     path = tmp_path / f'odd.{kind}'
-    path.write_text(
-        f'a: !!python/object/apply:pathlib.Path.touch\n- {mark}\n'
-    )
+    path.write_text(f'a: !!python/object/apply:pathlib.Path.touch\n- {mark}\n')
     (tmp_path / 'child.py').write_text(f"_base_ = './odd.{kind}'\n")
     with pytest.raises(ConfigError, match=r'tag.*python/object/apply'):
         load_config(tmp_path / 'child.py' if in_base else path)

@@ -1,5 +1,6 @@
 """Checkpoints by address: nothing of them is executed."""
 
+import contextlib
 import functools
 import http.server
 import pickle
@@ -11,6 +12,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmocc.models  # noqa: F401, registers the loader
+from mmocc.utils import remote_checkpoint
 from mmocc.utils.checkpoint import CheckpointError
 
 
@@ -52,6 +54,30 @@ def test_a_hostile_checkpoint_is_refused(served, tmp_path, zipped):
         CheckpointLoader.load_checkpoint(f'{address}/a.pth')
     assert not mark.exists()
     assert not [*(tmp_path / 'hub').rglob('*.pth')]
+
+
+@pytest.mark.parametrize('prefix', ['', 's3://'])
+def test_no_setting_lets_a_file_run_code(tmp_path, monkeypatch, prefix):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    path, mark = tmp_path / 'a.pth', tmp_path / 'executed'
+    torch.save(dict(state_dict={}, extra=Evil(mark)), path)
+    monkeypatch.setattr(
+        remote_checkpoint,
+        'get_local_path',
+        lambda address: contextlib.nullcontext(address[len('s3://') :]),
+    )
+    with pytest.raises(CheckpointError, match='objects of'):
+        CheckpointLoader.load_checkpoint(f'{prefix}{path}')
+    assert not mark.exists()
+
+
+def test_files_of_one_name_are_not_mixed_up(served):
+    folder, address = served
+    for value in range(2):
+        (folder / str(value)).mkdir()
+        torch.save(dict(w=torch.tensor(value)), folder / f'{value}/e.pth')
+        content = CheckpointLoader.load_checkpoint(f'{address}/{value}/e.pth')
+        assert content['w'] == value
 
 
 def test_plain_weights_load(served):
