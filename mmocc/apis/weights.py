@@ -33,4 +33,4 @@ def load_weights(model: nn.Module, path: str | os.PathLike) -> None:
             f'{path} has {len(left_over)} weights of parts that the model '
             f'does not have, they are left out: {listed(left_over)}'
         )
-    model.load_state_dict({name: weights[name] for name in own})
+    model.load_state_dict({name: weights.get(name, own[name]) for name in own})

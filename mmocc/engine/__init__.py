@@ -8,7 +8,7 @@ from mmocc.engine.hooks import (
 )
 from mmocc.engine.strategy_runner import StrategyRunner
 from mmocc.engine.worker_seed import seed_worker
-from mmocc.utils import remote_checkpoint  # noqa: F401, safe loaders
+from mmocc.utils import pretrained_init  # noqa: F401, safe loaders
 
 __all__ = [
     'AtomicBackend',

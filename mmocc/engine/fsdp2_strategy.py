@@ -49,6 +49,7 @@ from mmocc.utils.checkpoint import (
     weights_of,
 )
 from mmocc.utils.config import ConfigError
+from mmocc.utils.pretrained import arithmetic_type
 from mmocc.utils.remote_checkpoint import fetch_checkpoint
 
 # Of names in the checkpoints of DistributedDataParallel.
@@ -109,8 +110,11 @@ class FSDP2Strategy(DDPStrategy):
         )
         self.shard_modules = tuple(shard_modules)
         self.policy = MixedPrecisionPolicy(
-            param_dtype=param_dtype and getattr(torch, param_dtype),
-            reduce_dtype=getattr(torch, reduce_dtype),
+            param_dtype=param_dtype
+            and arithmetic_type(param_dtype, 'strategy.param_dtype'),
+            reduce_dtype=arithmetic_type(
+                reduce_dtype, 'strategy.reduce_dtype'
+            ),
         )
         self.reshard_after_forward = reshard_after_forward
         self.offload = CPUOffloadPolicy() if cpu_offload else OffloadPolicy()

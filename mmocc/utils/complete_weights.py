@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from mmocc.utils.checkpoint import CheckpointError, weights_of
 
 _SHOWN = 3  # how many weights an error lists
+# Counters of batch normalisation; files of other libraries lack them.
+_COUNTER = 'num_batches_tracked'
 
 
 def complete_weights(
@@ -16,6 +18,7 @@ def complete_weights(
     checkpoint: Mapping[str, Any],
     path: str | os.PathLike,
     may_lack: Sequence[str] = (),
+    key: str = 'default_hooks.complete_weights.may_lack',
 ) -> dict[str, Tensor]:
     """Return the weights of a checkpoint after checking that none is missing.
 
@@ -29,6 +32,8 @@ def complete_weights(
         path (str | os.PathLike): Where it is from, for the error.
         may_lack (Sequence[str]): Beginnings of names that may be missing.
             Defaults to ().
+        key (str): The config key that says so, for the error. Defaults to
+            that of the hook.
 
     Returns:
         dict[str, Tensor]: By name, those that the model does not have too.
@@ -50,26 +55,16 @@ def complete_weights(
     missing = [
         name
         for name in own
-        if name not in weights and not name.startswith(tuple(may_lack))
-    ]
-    broken = [
-        name
-        for name in own
-        if name in weights
-        and weights[name].is_floating_point()
-        and not weights[name].isfinite().all()
+        if name not in weights
+        and not name.startswith(tuple(may_lack))
+        and not name.endswith(_COUNTER)
     ]
     misshapen = [
         f'{name} {tuple(weights[name].shape)} for {tuple(value.shape)}'
         for name, value in own.items()
         if name in weights and weights[name].shape != value.shape
     ]
-    if broken:
-        raise CheckpointError(
-            f'{path} holds values that are not finite in {len(broken)} '
-            f'weights: {listed(broken)}; the training that wrote it was lost, '
-            'so take an earlier checkpoint'
-        )
+    require_finite({n: weights[n] for n in own if n in weights}, str(path))
     for what, names in (
         ('lacks', missing),
         ('has in another shape', misshapen),
@@ -80,10 +75,30 @@ def complete_weights(
                 f'{type(model).__name__} that the config describes: '
                 f'{listed(names)}; expected a checkpoint of this very config '
                 '(for an earlier stage, use the config of that stage; what a '
-                'training may start without is listed in '
-                'default_hooks.complete_weights.may_lack)'
+                f'training may start without is listed in {key})'
             )
     return weights
+
+
+def require_finite(weights: Mapping[str, Tensor], path: str) -> None:
+    """Refuse weights that are not finite.
+
+    Args:
+        weights (Mapping[str, Tensor]): By name.
+        path (str): Where they are from, for the error.
+
+    Raises:
+        CheckpointError: If a value is NaN or infinite.
+    """
+    broken = [
+        name for name, value in weights.items() if not value.isfinite().all()
+    ]
+    if broken:
+        raise CheckpointError(
+            f'{path} holds values that are not finite in {len(broken)} '
+            f'weights: {listed(broken)}; the training that wrote it was lost, '
+            'so take an earlier checkpoint'
+        )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,5 +1,5 @@
 from mmocc.models.detectors.base_vla import META_TASK, BaseVLA
 from mmocc.models.detectors.occ_autoencoder import OccAutoEncoder
-from mmocc.utils import remote_checkpoint  # noqa: F401, safe loaders
+from mmocc.utils import pretrained_init  # noqa: F401, safe loaders
 
 __all__ = ['META_TASK', 'BaseVLA', 'OccAutoEncoder']

@@ -29,7 +29,11 @@ from transformers.pytorch_utils import Conv1D
 
 from mmocc.models.vlms.hugging_face_lm import HuggingFaceLM
 from mmocc.registry import MODELS
-from mmocc.utils.pretrained import resolve_pretrained
+from mmocc.utils.pretrained import (
+    arithmetic_type,
+    load_pretrained,
+    resolve_pretrained,
+)
 
 # GPT-2 writes its linear layers as Conv1D; peft knows both.
 LINEAR = (nn.Linear, Conv1D)
@@ -84,6 +88,7 @@ class CausalLM(HuggingFaceLM):
             backward pass. Defaults to False.
 
     Raises:
+        CheckpointError: If the checkpoint lacks weights.
         ValueError: If there is nothing to build from, the configuration names
             no known type, or the decoder lacks a layer that ``lora`` names.
     """
@@ -97,18 +102,18 @@ class CausalLM(HuggingFaceLM):
         frozen: bool = False,
         gradient_checkpointing: bool = False,
     ) -> None:
-        arithmetic = getattr(torch, dtype)
+        arithmetic = arithmetic_type(dtype, 'vlm.dtype')
         if pretrained is not None:
-            source = resolve_pretrained(pretrained)
             hf_config = AutoConfig.from_pretrained(
-                source, trust_remote_code=False
+                resolve_pretrained(pretrained), trust_remote_code=False
             )
             kernel = _choose_kernel(hf_config)
-            hf = AutoModelForCausalLM.from_pretrained(
-                source,
+            hf = load_pretrained(
+                AutoModelForCausalLM,
+                pretrained,
+                'vlm.pretrained',
                 dtype=arithmetic,
                 attn_implementation=kernel,
-                trust_remote_code=False,
             )
         else:
             hf_config = _read_config(config)

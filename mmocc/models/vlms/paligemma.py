@@ -19,7 +19,6 @@ Unusual here:
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 from transformers import (
@@ -34,7 +33,7 @@ from mmocc.models.vlms.adapters import DecoderAdapters
 from mmocc.models.vlms.hugging_face_lm import HuggingFaceLM
 from mmocc.models.vlms.tiny_starts import scale_sublayers, tie_query_key
 from mmocc.registry import MODELS
-from mmocc.utils.pretrained import resolve_pretrained
+from mmocc.utils.pretrained import arithmetic_type, load_pretrained
 
 ATTENTION = 'mmocc_block'
 PARTS = ('vision_tower', 'multi_modal_projector', 'language_model')
@@ -99,6 +98,7 @@ class PaliGemma(HuggingFaceLM):
             backward pass. Defaults to False.
 
     Raises:
+        CheckpointError: If the checkpoint lacks weights.
         ValueError: If there is nothing to build from, or a name is unknown.
     """
 
@@ -118,14 +118,15 @@ class PaliGemma(HuggingFaceLM):
         sublayer_gain: float | None = None,
         gradient_checkpointing: bool = False,
     ) -> None:
-        arithmetic = getattr(torch, dtype)
+        arithmetic = arithmetic_type(dtype, 'vlm.dtype')
         kernels = {'text_config': ATTENTION, 'vision_config': 'sdpa'}
         if pretrained is not None:
-            hf = PaliGemmaForConditionalGeneration.from_pretrained(
-                resolve_pretrained(pretrained),
+            hf = load_pretrained(
+                PaliGemmaForConditionalGeneration,
+                pretrained,
+                'vlm.pretrained',
                 dtype=arithmetic,
                 attn_implementation=kernels,
-                trust_remote_code=False,
             )
         elif config is not None:
             hf = PaliGemmaForConditionalGeneration._from_config(

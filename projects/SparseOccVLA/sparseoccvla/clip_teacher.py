@@ -13,7 +13,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from mmocc.registry import MODELS
-from mmocc.utils.pretrained import resolve_pretrained
+from mmocc.utils.pretrained import arithmetic_type, load_pretrained
 
 KERNEL = 'sdpa'
 MAX_COLOUR = 255
@@ -54,9 +54,15 @@ class CLIPVisionTeacher(BaseModule):
         layer: int = -2,
     ) -> None:
         super().__init__()
-        arithmetic = getattr(torch, dtype)
+        arithmetic = arithmetic_type(dtype, 'teacher.dtype')
         if pretrained is not None:
-            self.hf = _load(pretrained, arithmetic)
+            self.hf = load_pretrained(
+                CLIPVisionModel,
+                pretrained,
+                'teacher.pretrained',
+                dtype=arithmetic,
+                attn_implementation=KERNEL,
+            )
         elif config is not None:
             self.hf = CLIPVisionModel._from_config(
                 CLIPVisionConfig(**ConfigDict(config).to_dict()),
@@ -126,23 +132,3 @@ class CLIPVisionTeacher(BaseModule):
         patches = out.hidden_states[self.layer][:, 1:].float()
         maps = patches.transpose(1, 2).unflatten(2, grid)  # (B V, D, h, w)
         return maps.unflatten(0, imgs.shape[:2])
-
-
-def _load(pretrained: str, dtype: torch.dtype) -> CLIPVisionModel:
-    """Load the tower of a checkpoint, which must hold all of it."""
-    model, found = CLIPVisionModel.from_pretrained(
-        resolve_pretrained(pretrained),
-        dtype=dtype,
-        attn_implementation=KERNEL,
-        output_loading_info=True,
-        trust_remote_code=False,
-    )
-    if found['missing_keys']:
-        missing = sorted(found['missing_keys'])
-        raise ValueError(
-            f'teacher.pretrained is {pretrained!r}, which lacks '
-            f"{len(missing)} weights of CLIP's image tower, such as "
-            f'{missing[0]}: a teacher must not be random; name a CLIP '
-            'checkpoint such as openai/clip-vit-base-patch16'
-        )
-    return model

@@ -4,8 +4,10 @@ import copy
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mmocc.registry import MODELS
+from mmocc.utils.checkpoint import CheckpointError
 from mmocc.utils.tokenizers import load_tokenizer
 
 VOCABULARY = 90
@@ -238,6 +240,33 @@ def test_a_saved_model_is_found_again(tmp_path, ids):
     again = MODELS.build(dict(type='CausalLM', pretrained=str(tmp_path)))
     assert again.kernel == 'eager'
     assert torch.equal(run(again.eval(), ids), run(lm, ids))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda saved: None, 'lacks 1 .*layers.1.mlp.up_proj.weight'),
+        (lambda weight: weight * float('nan'), 'not finite in 1 .*up_proj'),
+    ],
+)
+def test_a_model_that_its_checkpoint_does_not_fill_is_refused(
+    tmp_path, change, message
+):
+    build().hf.save_pretrained(tmp_path)
+    path, name = tmp_path / 'model.safetensors', 'model.layers.1.mlp.up_proj'
+    saved = load_file(path)
+    weight = change(saved.pop(f'{name}.weight'))
+    if weight is not None:
+        saved[f'{name}.weight'] = weight
+    save_file(saved, path, {'format': 'pt'})
+    with pytest.raises(CheckpointError, match=message):
+        MODELS.build(dict(type='CausalLM', pretrained=str(tmp_path)))
+
+
+@pytest.mark.parametrize('dtype', ['bf16', 'int8', 16, None])
+def test_a_type_that_does_not_exist_is_named(dtype):
+    with pytest.raises(ValueError, match=r'vlm\.dtype is .*bfloat16'):
+        MODELS.build(dict(type='CausalLM', config=TINY, dtype=dtype))
 
 
 def test_code_of_a_checkpoint_is_never_run(tmp_path):

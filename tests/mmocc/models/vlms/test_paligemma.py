@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from safetensors.torch import load_file, save_file
 
 from mmocc.models.layers.block_layout import BlockLayout
 from mmocc.registry import MODELS
+from mmocc.utils.checkpoint import CheckpointError
 
 COMPONENTS = Path(__file__).parents[4] / 'configs/_base_/components'
 
@@ -149,3 +151,20 @@ def test_a_missing_weight_folder_is_named(tmp_path):
         build(pretrained=str(tmp_path / 'no_such_folder'))
     with pytest.raises(ValueError, match=r'vlm\.pretrained nor vlm\.config'):
         build(config=None)
+
+
+def test_a_checkpoint_without_vision_tower_is_refused(tmp_path):
+    vlm = build(adapter=None)
+    vlm.hf.save_pretrained(tmp_path)
+    assert build(config=None, pretrained=str(tmp_path), adapter=None)
+    path = tmp_path / 'model.safetensors'
+    kept = {
+        name: value
+        for name, value in load_file(path).items()
+        if 'vision_tower' not in name
+    }
+    save_file(kept, path, {'format': 'pt'})
+    with pytest.raises(
+        CheckpointError, match=r'vlm\.pretrained.*vision_tower'
+    ):
+        build(config=None, pretrained=str(tmp_path), adapter=None)
