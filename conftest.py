@@ -33,6 +33,22 @@ def _own_global_objects() -> Iterator[None]:
         manager._instance_dict.update(instances)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        '--long',
+        type=int,
+        default=1,
+        metavar='N',
+        help='N times as many random faults, kills and inputs',
+    )
+
+
+@pytest.fixture(scope='session')
+def long(request: pytest.FixtureRequest) -> int:
+    """How many times longer than usual campaigns of random faults are."""
+    return request.config.getoption('--long')
+
+
 @pytest.fixture(scope='session')
 def repository() -> Path:
     """Root of the checkout."""

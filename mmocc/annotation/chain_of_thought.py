@@ -1,14 +1,10 @@
 """Chains of thought in four parts (OccVLA, paper Fig. 3)."""
 
-import re
 from typing import NamedTuple
 
 from mmocc.structures import MetaAction, parse_meta_action
 
-_PARTS = re.compile(
-    r'Scene:\s*(.*?)\s*History:\s*(.*?)\s*Reasoning:\s*(.*?)\s*(Action:.*)',
-    re.DOTALL,
-)
+_NAMES = ('Scene:', 'History:', 'Reasoning:', 'Action:')
 
 
 class ChainOfThought(NamedTuple):
@@ -37,10 +33,11 @@ def parse_chain_of_thought(text: str) -> ChainOfThought | None:
         ChainOfThought or None: None where a part or a legal action is
         missing.
     """
-    found = _PARTS.search(text)
-    if not found:
-        return None
-    action = parse_meta_action(found[4])
-    if action is None:
-        return None
-    return ChainOfThought(found[1], found[2], found[3], action)
+    parts, rest = [], text
+    for name in _NAMES:
+        part, found, rest = rest.partition(name)
+        if not found:
+            return None
+        parts.append(part.strip())
+    action = parse_meta_action(f'{_NAMES[-1]}{rest}')
+    return None if action is None else ChainOfThought(*parts[1:], action)

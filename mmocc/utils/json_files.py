@@ -7,7 +7,7 @@ the file and, where it is known, the line. Needs the standard library alone.
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -200,7 +200,10 @@ def read_json(
 
 
 def read_json_lines(
-    path: str | os.PathLike, *, allow_nan: bool = False
+    path: str | os.PathLike,
+    *,
+    allow_nan: bool = False,
+    damaged: Callable[[JsonFileError], object] | None = None,
 ) -> list[JsonLine]:
     """Read a file of one JSON object per line; empty lines are skipped.
 
@@ -209,6 +212,9 @@ def read_json_lines(
             order mark.
         allow_nan (bool): Whether ``NaN`` and ``Infinity`` are accepted.
             Defaults to False.
+        damaged (Callable, optional): Gets the error of each line that is no
+            JSON object, which is then left out. Defaults to None: the first
+            of them is raised.
 
     Returns:
         list[JsonLine]: The records in order; none for an empty file.
@@ -220,10 +226,17 @@ def read_json_lines(
     records = []
     # Split at \n alone: str.splitlines() also splits inside of texts.
     for number, raw in enumerate(_read_bytes(path).split(b'\n'), start=1):
-        if raw.strip():
+        if not raw.strip():
+            continue
+        try:
             values = parse_json(
                 raw, path, kind=dict, allow_nan=allow_nan, line=number
             )
+        except JsonFileError as error:
+            if damaged is None:
+                raise
+            damaged(error)
+        else:
             records.append(JsonLine(path, number, values))
     return records
 

@@ -67,8 +67,8 @@ def annotate_infos(
 
     Raises:
         InfoFileError: A scene is not whole.
-        UnreachableError: The annotator did not get through; answers so far
-            are on record.
+        UnreachableError: The annotator did not get through several times in
+            a row; answers so far are on record.
         AnnotatorError: The annotator cannot work.
     """
     names = class_names(infos['metainfo'])

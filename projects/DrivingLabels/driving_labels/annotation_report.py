@@ -35,6 +35,11 @@ def summarise(outcome: AnnotatedInfos, rules: LabelRules) -> dict:
         labelled=len(decided),
         kept_from_review=outcome.reviewed,
         without_answer=len(decided) - len(against_annotator),
+        unanswered=[
+            frame.info['token']
+            for frame, decision in decided
+            if decision.annotator_action is None
+        ],
         direction_by_annotator=sum(
             decision.source != frame.label.source
             for frame, decision in decided

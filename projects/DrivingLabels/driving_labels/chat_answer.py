@@ -16,8 +16,13 @@ from mmocc.annotation.meta_action_labels import legal_pair
 from mmocc.projects.DrivingLabels.driving_labels.chat_prompt import PARTS
 from mmocc.structures import DIRECTIONS, SPEEDS, MetaAction
 
-# What some models write before they answer.
-_THOUGHTS = re.compile(r'<think>.*?</think>', re.DOTALL)
+# What some models write before they answer ends so.
+_END_OF_THOUGHTS = '</think>'
+# Letters. An answer is a few hundred words, a sentence a few dozen.
+_LONGEST_ANSWER = 20_000
+_LONGEST_SENTENCE = 2000
+# Control letters, halves of surrogate pairs, and what stands for no letter.
+_NO_LETTER = re.compile('[\0-\x1f\x7f-\x9f\ud800-\udfff\ufffd]')
 _TRAILING_COMMA = re.compile(r',\s*(?=[}\]])')
 _BARE_KEY = re.compile(rf'(?<=[{{,\n])\s*({"|".join(PARTS)})\s*(?=:)')
 _QUOTES = str.maketrans({'“': '"', '”': '"'})
@@ -40,7 +45,9 @@ def read_object(text: str) -> dict:
     Raises:
         UnusableAnswerError: There is none.
     """
-    text = _THOUGHTS.sub('', text)
+    text = text.rpartition(_END_OF_THOUGHTS)[2]
+    if len(text) > _LONGEST_ANSWER:
+        raise UnusableAnswerError(f'it has {len(text)} letters')
     start = text.find('{')
     if start < 0:
         raise UnusableAnswerError('it holds no JSON object')
@@ -57,7 +64,8 @@ def read_object(text: str) -> dict:
     ):
         try:
             value, _ = _DECODER.raw_decode(attempt)
-        except json.JSONDecodeError:
+        # No JSON, an endless integer, or nested without end.
+        except (ValueError, RecursionError):
             continue
         return value
     raise UnusableAnswerError('its JSON object is broken')
@@ -65,7 +73,7 @@ def read_object(text: str) -> dict:
 
 def _word(answer: dict, part: str, words: tuple[str, ...]) -> str:
     """Return the word of the vocabulary that a part names, in any case."""
-    said = str(answer[part]).strip().rstrip('.')
+    said = _text(answer, part).strip().rstrip('.')
     spelling = {word.lower(): word for word in words}
     if said.lower() not in spelling:
         raise UnusableAnswerError(
@@ -74,10 +82,22 @@ def _word(answer: dict, part: str, words: tuple[str, ...]) -> str:
     return spelling[said.lower()]
 
 
+def _text(answer: dict, part: str) -> str:
+    if not isinstance(answer[part], str):
+        raise UnusableAnswerError(f'"{part}" is no string')
+    if len(answer[part]) > _LONGEST_SENTENCE:
+        raise UnusableAnswerError(
+            f'"{part}" is longer than {_LONGEST_SENTENCE} letters'
+        )
+    return answer[part]
+
+
 def _sentence(answer: dict, part: str) -> str:
-    text = ' '.join(str(answer[part]).split())
+    text = ' '.join(_text(answer, part).split())
     if not text:
         raise UnusableAnswerError(f'"{part}" is empty')
+    if _NO_LETTER.search(text):
+        raise UnusableAnswerError(f'"{part}" holds what is no letter')
     return text if text[-1] in '.!?' else f'{text}.'
 
 

@@ -4,10 +4,13 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from mmocc.annotation.annotator import (
     Annotator,
     AnnotatorError,
     NoAnswerError,
+    UnreachableError,
 )
 from mmocc.annotation.chain_of_thought import ChainOfThought
 from mmocc.annotation.frame_context import FrameContext
@@ -59,6 +62,8 @@ class OpenAICompatibleAnnotator(Annotator):
         api_key_env (str): Variable that holds the key; the key itself can be
             given in no other way. Unset, none is sent, as local servers
             like it. Defaults to 'OPENAI_API_KEY'.
+        allow_plain_http (bool): Whether the key may go to another machine by
+            ``http``, which anybody on the way can read. Defaults to False.
         cameras (Sequence[str]): Cameras whose images are sent. Defaults to
             (), none.
         image_width (int): Pixels that wider images are reduced to. Defaults
@@ -72,7 +77,8 @@ class OpenAICompatibleAnnotator(Annotator):
             ``temperature`` or ``max_tokens`` where a model does not know it.
         max_corrections (int): How often an unusable answer is sent back.
             Defaults to 2.
-        timeout (float): Seconds of one attempt. Defaults to 60.
+        timeout (float): Seconds of one attempt, to its last byte. Defaults
+            to 60.
         max_retries (int): Attempts after the first one. Defaults to 4.
         backoff (float): Seconds of the first pause. Defaults to 1.
         concurrency (int): Requests at the same time. Defaults to 4.
@@ -90,6 +96,7 @@ class OpenAICompatibleAnnotator(Annotator):
         base_url: str | None = None,
         model: str | None = None,
         api_key_env: str = 'OPENAI_API_KEY',
+        allow_plain_http: bool = False,
         cameras: Sequence[str] = (),
         image_width: int = 512,
         response_format: str = 'json',
@@ -118,6 +125,7 @@ class OpenAICompatibleAnnotator(Annotator):
         self.client = ChatClient(
             base_url=base_url or _from_environment(_URL_VARIABLE, 'base URL'),
             api_key=os.environ.get(api_key_env, '').strip(),
+            allow_plain_http=allow_plain_http,
             cache_dir=Path(work_dir) / 'cache',
             audit_log=Path(work_dir) / 'audit.jsonl',
             timeout=timeout,
@@ -146,15 +154,22 @@ class OpenAICompatibleAnnotator(Annotator):
             {'role': 'system', 'content': SYSTEM_PROMPT},
             {'role': 'user', 'content': self._content(context)},
         ]
-        reason = ''
+        said = reason = ''
+
+        def read(reply: ChatReply) -> str:
+            nonlocal said
+            said = reply.text
+            return str(self._read(reply, history))
+
         for _ in range(self.max_corrections + 1):
-            reply = self.client.ask(self._body(messages), context.token)
             try:
-                return str(self._read(reply, history))
+                return self.client.ask(
+                    self._body(messages), context.token, read
+                )
             except UnusableAnswerError as error:
                 reason = str(error)
             messages += [
-                {'role': 'assistant', 'content': reply.text},
+                {'role': 'assistant', 'content': said},
                 {'role': 'user', 'content': CORRECTION.format(reason=reason)},
             ]
         raise NoAnswerError(
@@ -170,12 +185,12 @@ class OpenAICompatibleAnnotator(Annotator):
         try:
             return user_content(context, self.cameras, self.image_width)
         except KeyError as error:
-            raise AnnotatorError(
+            raise UnreachableError(
                 f'frame {context.token} has no camera {error}, it has '
                 f'{sorted(context.images)}; name one of these'
             ) from error
-        except OSError as error:
-            raise AnnotatorError(
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise UnreachableError(
                 f'an image of frame {context.token} cannot be read ({error}); '
                 'give the data root, or send no images'
             ) from error

@@ -9,8 +9,8 @@ from mmocc.annotation.annotator import (
     AnnotatorError,
     NoAnswerError,
 )
-from mmocc.annotation.chain_of_thought import parse_chain_of_thought
 from mmocc.annotation.frame_context import FrameContext
+from mmocc.projects.DrivingLabels.driving_labels.answer_record import Answer
 from mmocc.registry import ANNOTATORS
 from mmocc.utils.json_files import (
     JsonFileError,
@@ -48,14 +48,13 @@ class ReplayAnnotator(Annotator):
                     f'{self.path}, line {line.number}: the keys are '
                     f'{sorted(record)}, expected token and text'
                 )
-            text = record['text']
-            if text is not None and parse_chain_of_thought(text) is None:
+            try:
+                token = line.get_field('token', str)
+                self._texts[token] = Answer(record['text']).text
+            except ValueError as error:
                 raise AnnotatorError(
-                    f'the text of frame {record["token"]} in {self.path} is '
-                    'no chain of thought "Scene: ... History: ... Reasoning: '
-                    '... Action: <speed>; <direction>."'
-                )
-            self._texts[record['token']] = text
+                    f'{self.path}, line {line.number}: {error}'
+                ) from error
 
     @property
     def identity(self) -> dict:

@@ -1,6 +1,8 @@
+import itertools
 import json
 import multiprocessing
 import pickle
+import random
 import sys
 import time
 from pathlib import Path
@@ -16,7 +18,13 @@ import annotate  # noqa: E402
 from mmocc_testing import handmade_roads as roads  # noqa: E402
 from mmocc_testing.drive_infos import drive_infos  # noqa: E402
 from mmocc_testing.handmade_nuscenes import HandmadeNuScenes  # noqa: E402
-from stub_endpoint import BROKEN, GOOD, ILLEGAL, StubEndpoint  # noqa: E402
+from stub_endpoint import (  # noqa: E402
+    BROKEN,
+    FAULTS,
+    GOOD,
+    ILLEGAL,
+    StubEndpoint,
+)
 
 from dataset_converters.nuscenes_converter import (  # noqa: E402
     ConvertOptions,
@@ -24,6 +32,12 @@ from dataset_converters.nuscenes_converter import (  # noqa: E402
 )
 from mmocc.datasets import NuScenesOccDataset  # noqa: E402
 from mmocc.infos import load_info_file  # noqa: E402
+from mmocc.projects.DrivingLabels.driving_labels import (  # noqa: E402
+    chat_client,
+)
+from mmocc.projects.DrivingLabels.driving_labels.http_post import (  # noqa: E402
+    post,
+)
 from mmocc.utils.json_files import (  # noqa: E402
     read_json_lines,
 )
@@ -54,7 +68,6 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
-    monkeypatch.setenv('no_proxy', '127.0.0.1')
     monkeypatch.setenv('OPENAI_API_KEY', KEY)
     for name in ('OPENAI_BASE_URL', 'OPENAI_MODEL'):
         monkeypatch.delenv(name, raising=False)
@@ -180,7 +193,9 @@ def test_a_troubled_endpoint_loses_and_repeats_nothing(root, tmp_path, capsys):
     audit = read_lines(out / 'audit.jsonl')
     answered = [x['request'] for x in audit if x['outcome'] == 'answered']
     assert len(audit) == first
-    assert len(answered) == len(set(answered)) == LABELLED + 2
+    assert len(answered) == len(set(answered)) == LABELLED
+    unusable = [x for x in audit if x['outcome'].startswith('unusable: ')]
+    assert [x['answer'] for x in unusable] == [BROKEN, json.dumps(ILLEGAL)]
     answers = read_lines(out / 'answers.jsonl')
     assert len({x['token'] for x in answers}) == len(answers) == LABELLED
     assert all(x['text'] for x in answers)
@@ -231,10 +246,81 @@ def test_an_endpoint_that_is_down_leaves_a_state_to_go_on_from(
         assert 'the last: timed out' in message
         assert f'{out / "answers.jsonl"}, run the same command' in message
         assert not (out / INFO).exists()
-        assert len(read_json_lines(out / 'answers.jsonl')) == 3
+        record = read_lines(out / 'answers.jsonl')
+        assert len([x for x in record if x['text']]) == 3
         stub.forever, asked = json.dumps(GOOD), len(stub.requests)
         assert ask(root, out, stub.url, *options) == 0
         assert len(stub.requests) - asked == LABELLED - 3
+
+
+@pytest.mark.parametrize('fault', ['content null', 400, 'redirect'])
+def test_one_bad_frame_ends_nothing(root, tmp_path, capsys, fault):
+    """It is marked, all else is written, and the next run asks again."""
+    out = tmp_path / 'out'
+    options = (*ONE, 'annotator.max_corrections=0')
+    good = [json.dumps(GOOD)] * 2
+    with StubEndpoint([*good, fault]) as stub:
+        assert ask(root, out, stub.url, *options) == 3
+        asked = len(stub.requests)
+        said = capsys.readouterr()
+        infos = frames(out)
+        token = infos[2]['token']
+        assert f'1 frames have no usable answer ({token}' in said.err
+        assert '1 got no answer' in said.out and KEY not in said.err
+        statistics = json.loads((out / 'statistics.json').read_text())
+        assert statistics['unanswered'] == [token]
+        assert infos[2]['meta_action'] and infos[2]['cot']
+        assert ask(root, out, stub.url, *options) == 0
+        assert len(stub.requests) == asked + 1
+    with StubEndpoint() as stub:
+        assert ask(root, tmp_path / 'other', stub.url, *options) == 0
+    assert (out / INFO).read_bytes() == (
+        tmp_path / 'other' / INFO
+    ).read_bytes()
+
+
+def test_damage_of_the_record_is_told(root, tmp_path, capsys):
+    out = tmp_path / 'out'
+    with StubEndpoint() as stub:
+        assert ask(root, out, stub.url) == 0
+        path = out / 'answers.jsonl'
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(
+            b''.join([lines[0], lines[1][:40] + b'\n', *lines[2:]])
+        )
+        capsys.readouterr()
+        assert ask(root, out, stub.url) == 0
+    assert f'warning: {path}, line 2: is cut off' in capsys.readouterr().err
+
+
+def test_no_mix_of_faults_loses_a_frame(root, tmp_path, monkeypatch, long):
+    """Faults in random order, all attempts measured, until nothing is left."""
+    chance = random.Random(0)
+    kinds = [*FAULTS, 'redirect', 400, 401, 429, 500]
+    script = [chance.choice(kinds) for _ in range(60 * long)]
+    timeout, lasted = 0.25, []
+
+    def timed(*args) -> object:
+        begin = time.monotonic()
+        try:
+            return post(*args)
+        finally:
+            lasted.append(time.monotonic() - begin)
+
+    monkeypatch.setattr(chat_client, 'post', timed)
+    options = (f'annotator.timeout={timeout}', 'annotator.concurrency=8')
+    results = set()
+    with StubEndpoint(script) as stub:
+        for k in itertools.count():
+            over = not stub.script
+            while ask(root, tmp_path / f'{k}', stub.url, *options):
+                pass  # what was left is asked for again
+            results.add((tmp_path / f'{k}' / INFO).read_bytes())
+            if over:
+                break
+    assert len(results) == 1  # every frame got the good answer each time
+    print(f'{len(script)} faults, the longest attempt {max(lasted):.2f} s')
+    assert max(lasted) < timeout + 1
 
 
 def test_a_killed_run_goes_on(root, tmp_path):
@@ -251,7 +337,8 @@ def test_a_killed_run_goes_on(root, tmp_path):
             time.sleep(0.02)
         process.kill()
         process.join()
-        assert len(read_json_lines(out / 'answers.jsonl')) == 3
+        record = read_lines(out / 'answers.jsonl')
+        assert len([x for x in record if x['text']]) == 3
         stub.forever = json.dumps(GOOD)
         assert ask(root, out, stub.url, *ONE) == 0
         # The fourth was under way when the process died.

@@ -1,6 +1,11 @@
+import errno
+import io
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mmocc.annotation import (
     Annotator,
@@ -13,6 +18,7 @@ from mmocc.annotation import (
 from mmocc.annotation.road_map import straight_way
 from mmocc.projects.DrivingLabels.driving_labels import Answer, AnswerRecord
 from mmocc.structures import MetaAction
+from mmocc.utils.json_files import JsonFileError, read_json_lines
 
 FRAMES = [
     FrameContext(
@@ -27,12 +33,17 @@ FRAMES = [
 ]
 
 
+def said(token: str) -> str:
+    action = 'Action: Decelerate; Stop.'
+    return f'Scene: frame {token}. History: b. Reasoning: c. {action}'
+
+
 class Parrot(Annotator):
-    """Says the token, or raises what it is told to for it."""
+    """Says the token, or returns or raises what it is told to for it."""
 
     name = 'parrot'
 
-    def __init__(self, version: int = 1, **errors: Exception) -> None:
+    def __init__(self, version: int = 1, **errors: object) -> None:
         self.version, self.errors = version, errors
         self.asked: list[str] = []
 
@@ -43,8 +54,11 @@ class Parrot(Annotator):
     def annotate(self, context: FrameContext) -> str:
         self.asked.append(context.token)
         if f't{context.token}' in self.errors:
-            raise self.errors[f't{context.token}']
-        return f'frame {context.token}'
+            told = self.errors[f't{context.token}']
+            if isinstance(told, Exception):
+                raise told
+            return told
+        return said(context.token)
 
 
 def collect(path, annotator, frames=FRAMES):
@@ -58,12 +72,40 @@ def collect(path, annotator, frames=FRAMES):
 
 def test_each_frame_is_asked_for_once(tmp_path):
     path = tmp_path / 'a.jsonl'
-    first, second = Parrot(t2=NoAnswerError('dumb')), Parrot()
+    first, second = Parrot(), Parrot()
     answers, count = collect(path, first)
-    assert answers['0'] == Answer('frame 0')
-    assert answers['2'] == Answer(None, 'dumb')
+    assert answers['0'] == Answer(said('0'))
     assert collect(path, second) == (answers, count) == (answers, 6)
     assert first.asked == [f.token for f in FRAMES] and not second.asked
+
+
+@pytest.mark.parametrize(
+    ('fault', 'problem'),
+    [
+        (NoAnswerError('dumb'), 'dumb'),
+        (UnreachableError('away'), 'away'),
+        ('Scene: none.', 'the text is no chain of thought'),
+        (7, 'the text is no chain of thought'),
+    ],
+)
+def test_a_frame_without_an_answer_is_marked_and_asked_again(
+    tmp_path, fault, problem
+):
+    path = tmp_path / 'a.jsonl'
+    answers, count = collect(path, Parrot(t2=fault))
+    assert count == 6 and answers['3'] == Answer(said('3'))
+    assert answers['2'].text is None
+    assert answers['2'].problem.startswith(problem)
+    marked = [
+        line.values['token']
+        for line in read_json_lines(path)
+        if line.values['text'] is None
+    ]
+    assert marked == ['2']
+    later = Parrot()
+    assert collect(path, later)[0]['2'] == Answer(said('2'))
+    assert later.asked == ['2']
+    assert collect(path, Parrot(t2=fault))[0]['2'] == Answer(said('2'))
 
 
 def test_a_killed_run_goes_on_behind_its_last_line(tmp_path):
@@ -75,7 +117,7 @@ def test_a_killed_run_goes_on_behind_its_last_line(tmp_path):
     answers, _ = collect(path, later)
     assert later.asked == ['3', '4', '5']
     assert [answers[f.token].text for f in FRAMES] == [
-        f'frame {k}' for k in range(6)
+        said(str(k)) for k in range(6)
     ]
 
 
@@ -90,14 +132,70 @@ def test_a_changed_frame_or_annotator_is_asked_again(tmp_path):
     assert len(other.asked) == 6
 
 
-def test_one_frame_that_fails_does_not_stop_the_others(tmp_path):
+@pytest.mark.parametrize(
+    ('line', 'problem'),
+    [
+        ('{"token": "1", "key": "x', 'is cut off'),
+        ('[1]', 'holds a list'),
+        (
+            '{"token": "1", "key": "KEY", "problem": ""}',
+            "lacks the key 'text'",
+        ),
+        (
+            '{"token": "1", "key": "KEY", "text": 7, "problem": ""}',
+            "'text' is",
+        ),
+        (
+            '{"token": "1", "key": "KEY", "text": "a", "problem": ""}',
+            'no chain',
+        ),
+        ('{"token": "1", "text": null, "problem": ""}', "lacks the key 'key'"),
+        ('{"token": "1", "key": "KEY", "text": null}', "the key 'problem'"),
+        ('\udcff\udcfe', 'is not UTF-8'),
+    ],
+)
+def test_damaged_lines_are_named_and_asked_again(tmp_path, line, problem):
     path = tmp_path / 'a.jsonl'
-    error, count = collect(path, Parrot(t1=UnreachableError('frame 1')))
-    assert str(error) == 'frame 1'
-    assert count == 5
+    collect(path, Parrot())
+    lines = path.read_bytes().splitlines()
+    key = json.loads(lines[1])['key']
+    lines[1] = line.replace('KEY', key).encode('utf-8', 'surrogateescape')
+    path.write_bytes(b'\n'.join(lines) + b'\n')
+    later = Parrot()
+    record = AnswerRecord(path, later)
+    (damage,) = record.damage
+    assert f'{path}, line 2: ' in damage and problem in damage
+    assert record.collect(FRAMES)['1'] == Answer(said('1'))
+    assert later.asked == ['1']
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
+    path = tmp_path / 'a.jsonl'
+    collect(path, Parrot(), FRAMES[:2])
+    whole = path.read_bytes()
+
+    class Full(io.FileIO):
+        """Takes some bytes, then none."""
+
+        room = 30
+
+        def write(self, content):
+            if not self.room:
+                raise OSError(errno.ENOSPC, 'No space left on device')
+            taken, self.room = content[: self.room], 0
+            return super().write(taken)
+
+    record = AnswerRecord(path, Parrot())
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Path, 'open', lambda path, *_, **__: Full(path, mode='ab')
+        )
+        with pytest.raises(JsonFileError, match='No space left'):
+            record.collect(FRAMES)
+    assert path.read_bytes() == whole
     later = Parrot()
     collect(path, later)
-    assert later.asked == ['1']
+    assert later.asked == ['2', '3', '4', '5']
 
 
 def test_three_failures_in_a_row_end_the_run(tmp_path):
@@ -106,8 +204,8 @@ def test_three_failures_in_a_row_end_the_run(tmp_path):
     stopped = []
     annotator.stop = lambda: stopped.append(True)
     error, count = collect(tmp_path / 'a.jsonl', annotator)
-    assert str(error) == 'no 1'
-    assert count == 1 and stopped
+    assert str(error) == 'no 3'
+    assert count == 4 and stopped
 
 
 def test_an_annotator_that_cannot_work_ends_the_run(tmp_path):

@@ -40,7 +40,7 @@ def test_line_breaks_in_strings_are_read():
         ('I cannot help with that.', 'no JSON object'),
         (BROKEN, 'broken'),
         (json.dumps(ILLEGAL), "'Go Backwards', expected one of Go Straight"),
-        (json.dumps(GOOD | {'speed': 3}), '"speed" is \'3\''),
+        (json.dumps(GOOD | {'speed': 3}), '"speed" is no string'),
         (json.dumps(GOOD | {'scene': ' '}), '"scene" is empty'),
         (json.dumps({'scene': 'x'}), 'lacks "reasoning"'),
         (json.dumps(GOOD | {'scene': 'x History: y'}), '"History:"'),

@@ -8,7 +8,8 @@ python tools/annotate.py INFO.pkl --annotator replay \
     --answers DIR/answers.jsonl --out OTHER
 
 DIR gets the info file with new labels, answers.jsonl, review_queue.jsonl and
-statistics.json. After a kill, run the same command again.
+statistics.json. After a kill, run the same command again. The exit status is 3
+if frames got no answer: the same command asks for these again.
 """
 
 import argparse
@@ -62,6 +63,9 @@ ANSWERS = 'answers.jsonl'
 QUEUE = 'review_queue.jsonl'
 STATISTICS = 'statistics.json'
 _INTERRUPTED = 130
+# All results are written, but frames are without an answer.
+_INCOMPLETE = 3
+_NAMED = 5  # tokens that a message lists
 
 
 class OptionError(ValueError):
@@ -101,6 +105,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--api-key-env',
         metavar='NAME',
         help='openai: variable that holds the key (default: OPENAI_API_KEY)',
+    )
+    parser.add_argument(
+        '--allow-plain-http',
+        action='store_true',
+        help='openai: let the key go to another machine by http, where '
+        'anybody on the way can read it (default: refused)',
     )
     parser.add_argument(
         '--cameras',
@@ -153,6 +163,8 @@ def load_config(args: argparse.Namespace) -> Config:
         for name in ('base_url', 'model', 'api_key_env', 'cameras', 'answers')
         if getattr(args, name) is not None
     }
+    if args.allow_plain_http:
+        options['allow_plain_http'] = True
     if args.annotator == 'openai':
         options['work_dir'] = str(args.out)
     config.annotator = dict(
@@ -181,8 +193,8 @@ def build_rules(options: dict) -> LabelRules:
         raise OptionError(f'label_rules: {error}') from error
 
 
-def run(args: argparse.Namespace) -> None:
-    """Annotate an info file and write all results."""
+def run(args: argparse.Namespace) -> list[str]:
+    """Annotate an info file, write all results, return what is unanswered."""
     target = args.out / args.info.name
     if target.resolve() == args.info.resolve():
         raise OptionError(
@@ -198,6 +210,11 @@ def run(args: argparse.Namespace) -> None:
     except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f'annotator: {error.args[0]}') from error
     record = AnswerRecord(args.out / ANSWERS, annotator)
+    for damage in record.damage:
+        print(
+            f'warning: {damage}; the frame of this line is asked for again',
+            file=sys.stderr,
+        )
 
     @cache
     def road_map(location: str) -> RoadMap | None:
@@ -223,6 +240,7 @@ def run(args: argparse.Namespace) -> None:
     write_info_file(dict(infos, data_list=outcome.data_list), target)
     print(describe(statistics, annotator.name))
     print(f'\n{target} is ready for ann_file; to review: {args.out / QUEUE}')
+    return statistics['unanswered']
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -232,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         'command again to go on'
     )
     try:
-        run(args)
+        unanswered = run(args)
     except (AnnotatorError, UnreachableError) as error:
         print(f'error: {error}; {kept}', file=sys.stderr)
         return 1
@@ -248,6 +266,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f'interrupted; {kept}', file=sys.stderr)
         return _INTERRUPTED
+    if unanswered:
+        print(
+            f'warning: {len(unanswered)} frames have no usable answer '
+            f'({", ".join(unanswered[:_NAMED])}, ...): they keep the label '
+            f'and the words of the rules, and {args.out / ANSWERS} says why; '
+            'run the same command again to ask for them',
+            file=sys.stderr,
+        )
+        return _INCOMPLETE
     return 0
 
 
