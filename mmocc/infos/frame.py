@@ -11,7 +11,7 @@ from mmocc.infos.errors import InfoFileError
 from mmocc.infos.planar import planar_pose
 from mmocc.infos.schema import info_keys
 from mmocc.structures import EGO_STATUS, DrivingQA, MetaAction
-from mmocc.structures.driving_qa import is_answer
+from mmocc.structures.driving_qa import answer_text, is_answer
 
 
 class InfoFrame:
@@ -219,7 +219,7 @@ class InfoFrame:
     @property
     def cot(self) -> str:
         """Chain of thought that ends in the meta-action; '' without one."""
-        return self.read('cot')
+        return answer_text(self.read('cot'))
 
     @property
     def questions(self) -> tuple[DrivingQA, ...]:
@@ -299,7 +299,7 @@ def as_questions(
     return tuple(
         DrivingQA(
             entry['question'],
-            str(entry['answer']) if is_answer(entry.get('answer')) else '',
+            answer_text(entry.get('answer')),
             task,
             entry.get('template_type', ''),
             int(entry.get('num_hop', -1)),

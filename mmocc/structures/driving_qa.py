@@ -22,6 +22,11 @@ class DrivingQA(NamedTuple):
     template_type: str = ''
     num_hop: int = -1
 
+    @property
+    def answered(self) -> bool:
+        """Whether the answer is known."""
+        return is_answer(self.answer)
+
 
 def is_answer(value: Any) -> bool:
     """Whether a stored value is an answer; the only place that decides.
@@ -34,3 +39,12 @@ def is_answer(value: Any) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
     return value is not None and value == value  # NaN differs from itself
+
+
+def answer_text(value: Any) -> str:
+    """Convert a stored value into the text of an answer; '' for none.
+
+    Args:
+        value (Any): As in :func:`is_answer`.
+    """
+    return str(value) if is_answer(value) else ''

@@ -59,7 +59,7 @@ def meta_action_row(pred: MetaAction | None, gt: MetaAction | None) -> TextRow:
 
 def answer_rows(question: DrivingQA, answer: str) -> list[TextRow]:
     """Format a question and its answer, with the true one if they differ."""
-    known = question.task == CLOSED_ANSWERS and question.answer != ''
+    known = question.task == CLOSED_ANSWERS and question.answered
     right = answer == question.answer if known else None
     text = answer or '(no answer)'
     if right is False:

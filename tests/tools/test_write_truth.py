@@ -17,7 +17,7 @@ from dataset_converters.nuscenes_converter import (
 from mmocc.evaluation.files import write_plans
 from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.evaluation.tasks import TASKS
-from mmocc.infos import load_info_file
+from mmocc.infos import load_info_file, write_info_file
 
 FRAMES = 16
 ROAD, WALL, FREE = 11, 15, 17
@@ -149,6 +149,17 @@ def test_questions_scored_against_themselves_are_right(write):
     scores = TASKS['qa'].evaluate(out, out).results['nuscenes_qa']
     assert scores['overall'] == 100
     assert scores['questions'] == len(out.read_text().splitlines())
+
+
+def test_questions_without_an_answer_are_left_out(write, infos, tmp_path):
+    _, out, _, _ = write('qa')
+    before = out.read_text().splitlines()
+    content = load_info_file(infos)
+    content['data_list'][0]['qa'][0]['answer'] = None
+    path = tmp_path / 'infos.pkl'
+    write_info_file(content, path)
+    _, out, _, _ = write('qa', source=path)
+    assert out.read_text().splitlines() == before[1:]
 
 
 def test_meta_actions_are_those_of_the_labels(write, infos):

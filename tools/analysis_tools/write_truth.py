@@ -23,6 +23,7 @@ from mmocc.evaluation.functional.forecast import (
 )
 from mmocc.evaluation.scene_truth import SceneTruth
 from mmocc.infos import InfoFrame, group_scenes, load_info_file
+from mmocc.structures.driving_qa import is_answer
 from mmocc.utils.json_files import write_json_lines
 
 Infos = Sequence[dict]
@@ -113,11 +114,12 @@ def write_planning(args: argparse.Namespace, infos: Infos) -> int:
 
 
 def write_qa(args: argparse.Namespace, infos: Infos) -> int:
-    """Write NuScenes-QA's questions with their answers, types and hops."""
+    """Write NuScenes-QA's answered questions, with types and hops."""
     records = (
         dict(token=InfoFrame(info).token, id=number, **question)
         for info in infos
         for number, question in enumerate(InfoFrame(info).read('qa'))
+        if is_answer(question.get('answer'))
     )
     return write_json_lines(records, args.out)
 

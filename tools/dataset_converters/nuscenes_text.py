@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dataset_converters.data_parts import DOWNLOADS, SPLITS
 from dataset_converters.nuscenes_tables import TableError, read_download
+from mmocc.structures.driving_qa import answer_text
 
 # nuScenes put scenes of its validation split into the training part of mini,
 # and NuScenes-QA and OmniDrive follow the splits of nuScenes.
@@ -49,7 +50,7 @@ def load_questions(root: Path, split: str) -> dict[str, list[dict]]:
     Returns:
         dict: Lists of ``question, answer, template_type, num_hop`` by sample
         token, in the order of the file. Answers are strings: counts may be
-        numbers in the file.
+        numbers in the file, and null is '', no answer.
 
     Raises:
         TableError: The file is missing or damaged.
@@ -64,8 +65,8 @@ def load_questions(root: Path, split: str) -> dict[str, list[dict]]:
         for row in content['questions']:
             questions.setdefault(row['sample_token'], []).append(
                 dict(
-                    question=row['question'],
-                    answer=str(row['answer']),
+                    question=_question(row['question']),
+                    answer=_answer(row['answer']),
                     template_type=row['template_type'],
                     num_hop=int(row['num_hop']),
                 )
@@ -109,6 +110,8 @@ def load_captions(folder: Path, split: str, token: str) -> list[dict]:
 def read_pairs(kind: str, path: Path) -> list[tuple[str, str]]:
     """Read (question, answer) pairs of one file; none if it does not exist.
 
+    An answer is '' where the file has none.
+
     Raises:
         TableError: The file does not have OmniDrive's format.
     """
@@ -118,15 +121,27 @@ def read_pairs(kind: str, path: Path) -> list[tuple[str, str]]:
         path, "OmniDrive's text file", _CONTENT[kind], DOWNLOADS['omnidrive']
     )
     try:
-        pairs = _pairs(kind, content)
-        if not all(isinstance(word, str) for pair in pairs for word in pair):
-            raise TypeError('a question or answer is no text')
+        return [
+            (_question(question), _answer(answer))
+            for question, answer in _pairs(kind, content)
+        ]
     except (KeyError, TypeError) as error:
         raise TableError(
             f'{path} is not a text file of OmniDrive ({error!r}); '
             f'{DOWNLOADS["omnidrive"]}'
         ) from error
-    return pairs
+
+
+def _question(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise TypeError(f'a question is {value!r}, expected words')
+    return value
+
+
+def _answer(value: object) -> str:
+    if isinstance(value, dict | list):
+        raise TypeError('an answer is no text')
+    return answer_text(value)
 
 
 def _pairs(kind: str, content: object) -> list[tuple[str, str]]:

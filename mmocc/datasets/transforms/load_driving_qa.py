@@ -86,7 +86,7 @@ class LoadDrivingQA(BaseTransform):
         results['questions'] = [
             item
             for item in questions
-            if item.answer or not self.skip_unanswered
+            if item.answered or not self.skip_unanswered
         ]
         return results
 

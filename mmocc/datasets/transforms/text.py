@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 
 from mmocc.datasets.sample_error import sample_error
 from mmocc.registry import TRANSFORMS
+from mmocc.structures import DrivingQA
 from mmocc.structures.tokens import IGNORE_LABEL
 from mmocc.utils.tokenizers import encode_texts, load_tokenizer
 
@@ -65,7 +66,7 @@ class TokenizeQA(BaseTransform):
         if not questions:
             return results
         for item in questions:
-            self._check(token, item.question, item.answer)
+            self._check(token, item)
         prompts = encode_texts(
             tokenizer, [f'{q.question}\n' for q in questions]
         )
@@ -96,16 +97,16 @@ class TokenizeQA(BaseTransform):
             )
         return results
 
-    def _check(self, token: str, question: str, answer: str) -> None:
+    def _check(self, token: str, item: DrivingQA) -> None:
         part = None
-        if not question.strip():
+        if not item.question.strip():
             part = 'question'
-        elif self.with_answer and not answer.strip():
+        elif self.with_answer and not item.answered:
             part = 'answer'
         if part is not None:
             raise sample_error(
                 token,
-                f'{part} of {question!r}',
+                f'{part} of {item.question!r}',
                 'an empty text',
                 'words',
                 'remove the entry from the info file'

@@ -63,7 +63,7 @@ class CaptionMetric(SummedMetric):
         scored = [
             (place, question.answer)
             for place, question in enumerate(questions)
-            if question.task == FREE_TEXT and question.answer.strip()
+            if question.task == FREE_TEXT and question.answered
         ]
         if not scored:
             return None

@@ -34,7 +34,7 @@ class QAMetric(SummedMetric):
         scored = [
             (place, question)
             for place, question in enumerate(questions)
-            if question.task == CLOSED_ANSWERS and question.answer != ''
+            if question.task == CLOSED_ANSWERS and question.answered
         ]
         if not scored:
             return None

@@ -10,7 +10,7 @@ from mmocc.evaluation.functional.captions import (
     meteor,
 )
 from mmocc.evaluation.tasks.evaluation import Evaluation, choose
-from mmocc.evaluation.tasks.texts import TextPair, field_error, read_field
+from mmocc.evaluation.tasks.texts import TextPair, read_field, read_truth
 
 TASK = 'caption'
 PRESETS = {
@@ -41,16 +41,7 @@ def evaluate(
     chosen = choose(presets, PRESETS, ['raw'])
     pairs, left_out = [], 0
     for pred, gt in TextPair(pred_path, gt_path, ('token', 'question')):
-        pair = CaptionPair(
-            read_field(pred, 'answer'), read_field(gt, 'answer')
-        )
-        if not pair.reference.strip():
-            raise field_error(
-                gt,
-                'answer',
-                'is empty; leave records without ground truth out of both '
-                'files',
-            )
+        pair = CaptionPair(read_field(pred, 'answer'), read_truth(gt))
         if gt.values.get('kind') in TEMPLATES:
             left_out += 1
         else:

@@ -13,7 +13,12 @@ from mmocc.evaluation.functional.qa import (
     qa_scores,
 )
 from mmocc.evaluation.tasks.evaluation import Evaluation, choose
-from mmocc.evaluation.tasks.texts import TextPair, naming, read_field
+from mmocc.evaluation.tasks.texts import (
+    TextPair,
+    naming,
+    read_field,
+    read_truth,
+)
 
 TASK = 'qa'
 PRESETS = {'nuscenes_qa': 'NuScenes-QA, AAAI 2024: exact match'}
@@ -45,7 +50,7 @@ def evaluate(
         answered = AnsweredQuestion(
             gt.values.get('template_type', ''),
             hop,
-            read_field(gt, 'answer', str | int, 'a string or an integer'),
+            read_truth(gt, str | int, 'a string or an integer'),
             read_field(pred, 'answer'),
         )
         with naming(gt, 'template_type'):

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmocc.evaluation.files import ResultFileError, match_keys
 from mmocc.evaluation.files.errors import shorten
+from mmocc.structures.driving_qa import is_answer
 from mmocc.utils.json_files import JsonLine, read_json_lines
 
 
@@ -54,6 +55,30 @@ def read_field(
             line, field, f'is {value!r}, expected one of {known}'
         )
     return value
+
+
+def read_truth(
+    line: JsonLine,
+    kinds: type | tuple[type, ...] = str,
+    expected: str = 'a string',
+) -> Any:
+    """Return the true answer of a record of the ground truth.
+
+    Args:
+        line (JsonLine): The record.
+        kinds (type | tuple[type]): As in :func:`read_field`.
+        expected (str): As in :func:`read_field`.
+
+    Raises:
+        ResultFileError: There is none, or it is of another type.
+    """
+    if 'answer' in line.values and not is_answer(line.values['answer']):
+        raise field_error(
+            line,
+            'answer',
+            'is empty; leave records without ground truth out of both files',
+        )
+    return read_field(line, 'answer', kinds, expected)
 
 
 class TextPair:

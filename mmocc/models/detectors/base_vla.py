@@ -241,12 +241,20 @@ class BaseVLA(BaseModel):
 
         Raises:
             KeyError: If a sample carries no text.
+            ValueError: If none of its questions has an answer.
         """
         for sample in data_samples:
-            if 'gt_text' not in sample or not sample.gt_text.input_ids:
+            if 'gt_text' not in sample:
                 raise KeyError(
                     f'sample {sample.get("token")} carries no tokenised text; '
                     'put LoadDrivingQA and TokenizeQA into the pipeline'
+                )
+            if not sample.gt_text.input_ids:
+                raise ValueError(
+                    f'sample {sample.get("token")} has no answered question '
+                    "of LoadDrivingQA's tasks; leave such frames out with the "
+                    "data set's filter_cfg=dict(require=[...]): 'text' for "
+                    "all tasks, 'cot' for meta_action, 'qa' for qa alone"
                 )
         return TextBatch.pad(
             [s.gt_text.input_ids for s in data_samples],

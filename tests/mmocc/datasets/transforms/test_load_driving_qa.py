@@ -77,6 +77,19 @@ def test_counts_may_be_numbers():
     assert ask(info, tasks=('qa',))[2].answer == '2'
 
 
+@pytest.mark.parametrize('nothing', [None, ' ', float('nan')])
+def test_no_answer_teaches_nothing(nothing):
+    info = dict(make_occ_info(), cot=nothing)
+    for question in info['qa']:
+        question['answer'] = nothing
+    asked = ask(info, tasks=('meta_action', 'qa'))
+    assert len(asked) > 1 and {item.answer for item in asked} == {''}
+    assert not ask(info, tasks=('meta_action', 'qa'), skip_unanswered=True)
+    info['qa'][0]['answer'] = 0
+    (item,) = ask(info, tasks=('meta_action', 'qa'), skip_unanswered=True)
+    assert item.answer == '0'
+
+
 def test_captions_are_asked_for_by_name():
     info = dict(
         make_occ_info(),

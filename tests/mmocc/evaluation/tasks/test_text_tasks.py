@@ -107,7 +107,7 @@ GOOD = [ask(r['token'], r['question'], 'yes') for r in QA_TRUTH]
         (
             GOOD,
             [QA_TRUTH[0] | {'answer': None}, *QA_TRUTH[1:]],
-            'truth.jsonl, field "answer", sample a: line 1: is None',
+            'truth.jsonl, field "answer", sample a: line 1: is empty',
         ),
     ],
 )
@@ -161,8 +161,9 @@ def test_captions_without_meteor_say_so(paths, monkeypatch):
     ]
 
 
-def test_references_must_not_be_empty(paths):
-    truth = [CAPTIONS[0] | {'answer': ' '}, *CAPTIONS[1:]]
+@pytest.mark.parametrize('nothing', [' ', None])
+def test_references_must_not_be_empty(paths, nothing):
+    truth = [CAPTIONS[0] | {'answer': nothing}, *CAPTIONS[1:]]
     with pytest.raises(
         ResultFileError, match=r'truth\.jsonl, field "answer", sample a'
     ):
