@@ -47,8 +47,8 @@ class SafeCheckpointHook(CheckpointHook):
        with the checkpoint of an epoch, and put back before the next epoch
        also when nothing was interrupted: so validation, which a resumed run
        does not repeat, cannot shift the numbers of training.
-    4. Weights that are not finite are never written, so a lost training
-       keeps its last good checkpoint.
+    4. Weights and running means that are not finite are never written, the
+       best checkpoint's included, so a lost training keeps its last good one.
     5. Resuming with another number of processes says what will differ.
 
     The training loader gets a generator of its own, seeded by run and epoch:
@@ -148,12 +148,19 @@ class SafeCheckpointHook(CheckpointHook):
         if keep > 0 and is_main_process():
             self._remove_outdated(step, keep)
 
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        """Save as the parent does, but no weights that are not finite."""
+        if self.save_best:
+            self._require_finite(runner)
+        super()._save_best_checkpoint(runner, metrics)
+
     def _require_finite(self, runner: Runner) -> None:
         """Refuse to save weights that are not finite, on all processes."""
         broken = [
             name
-            for name, weight in runner.model.named_parameters()
-            if not local_part(weight).isfinite().all()
+            for name, weight in runner.model.state_dict().items()
+            if isinstance(weight, torch.Tensor)
+            and not local_part(weight).isfinite().all()
         ]
         broken = list(chain.from_iterable(all_gather_object(broken)))
         if broken:

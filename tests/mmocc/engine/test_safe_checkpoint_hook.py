@@ -6,6 +6,7 @@ Killing and resuming a real process is in ``tests/tools/test_train_tool.py``.
 import numpy as np
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.model import BaseModel
@@ -221,4 +222,50 @@ def test_weights_that_are_not_finite_are_never_saved(run, tmp_path):
 
     with pytest.raises(TrainingLostError, match=r'layers.2.bias.*epoch_1.pth'):
         run(epochs=3, custom_hooks=[Break()], hook=dict(max_keep_ckpts=1))
+    assert files(tmp_path / 'run') == {'epoch_1.pth'}
+
+
+def test_running_means_that_are_not_finite_are_never_saved(run, tmp_path):
+    class Drift(Hook):
+        """Adds a running mean and lets it overflow in the second epoch."""
+
+        def before_train(self, runner) -> None:
+            runner.model.register_buffer('mean', torch.zeros(2))
+
+        def before_train_epoch(self, runner) -> None:
+            if runner.epoch == 1:
+                runner.model.mean[1] = float('inf')
+
+    with pytest.raises(TrainingLostError, match=r'mean: .*epoch_1.pth'):
+        run(epochs=3, custom_hooks=[Drift()], hook=dict(max_keep_ckpts=1))
+    assert files(tmp_path / 'run') == {'epoch_1.pth'}
+
+
+def test_a_best_checkpoint_is_finite_too(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(Model, 'val_step', lambda self, data: [0])
+
+    class Fixed(BaseMetric):
+        """A score that looks like the best one whatever the weights are."""
+
+        def process(self, data_batch, data_samples) -> None:
+            self.results.append(0)
+
+        def compute_metrics(self, results) -> dict:
+            return dict(score=1.0)
+
+    class Break(Hook):
+        def before_val_epoch(self, runner) -> None:
+            runner.model.layers[0].weight.data.fill_(float('nan'))
+
+    with pytest.raises(TrainingLostError, match=r'layers.0.weight'):
+        run(
+            epochs=1,
+            custom_hooks=[Break()],
+            hook=dict(save_best='score', rule='greater'),
+            val_dataloader=DataLoader(
+                Points(), batch_size=8, collate_fn=collate
+            ),
+            val_cfg={},
+            val_evaluator=[Fixed()],
+        )
     assert files(tmp_path / 'run') == {'epoch_1.pth'}
