@@ -23,7 +23,11 @@ from mmocc.infos.plausibility import (
     transform_problem,
 )
 from mmocc.infos.rigid import invert_rigid
-from mmocc.infos.scenes import group_scenes, missing_for_scenes
+from mmocc.infos.scenes import (
+    InfoScene,
+    group_scenes,
+    missing_for_scenes,
+)
 
 _Found = list[tuple[str, Problem]]
 _HERE = np.eye(4)
@@ -31,7 +35,9 @@ _CALIBRATION = ('cam2img', 'cam2ego', 'width', 'height')
 
 
 def check_info_geometry(
-    data_list: Sequence[Mapping[str, Any]], source: str
+    data_list: Sequence[Mapping[str, Any]],
+    source: str,
+    scenes: Sequence[InfoScene] = (),
 ) -> None:
     """Refuse cameras and poses that no road vehicle has.
 
@@ -42,6 +48,8 @@ def check_info_geometry(
     Args:
         data_list (Sequence[Mapping]): Entries of an info file.
         source (str): Path of the file, for messages.
+        scenes (Sequence[InfoScene]): Its scenes, where they are known.
+            Defaults to none: they are told apart here if the file allows it.
 
     Raises:
         InfoFileError: See ``mmocc.infos.plausibility``.
@@ -74,7 +82,7 @@ def check_info_geometry(
         if 'ego2global' in info:
             posed.append(info)
     found += _lidar_problems(pairs)
-    found += _pose_problems(posed, source)
+    found += _pose_problems(posed, source, scenes)
     judge(found, InfoFileError)
 
 
@@ -148,6 +156,7 @@ def _lidar_problems(pairs: Sequence[tuple[str, Any, Any, Any]]) -> _Found:
     stacks = [_stack(each) for each in columns]
     (lidar2cam, mounts, lidar2ego), broken = zip(*stacks, strict=True)
     bad = set().union(*broken)
+    lost = np.flatnonzero(~np.isfinite(lidar2cam).all(axis=(1, 2))).tolist()
     # Both lead from the LiDAR to the ego frame; the car moves in between.
     with np.errstate(all='ignore'):
         apart = mounts @ lidar2cam - lidar2ego
@@ -158,9 +167,11 @@ def _lidar_problems(pairs: Sequence[tuple[str, Any, Any, Any]]) -> _Found:
         np.abs(np.linalg.norm(lidar2cam[:, :3, :3], axis=2) - 1).max(axis=1)
         < ROTATION_TOLERANCE
     )
-    found = []
+    # Who reads such a frame refuses it, or leaves it out.
+    problem = Problem(UNLIKELY, 'values that are not finite', 'numbers')
+    found = [(f'{places[k]}: lidar2cam', problem) for k in lost]
     # The schema names misshapen matrices when the frame is read.
-    for k in sorted(set(np.flatnonzero(~good).tolist()) - bad):
+    for k in sorted(set(np.flatnonzero(~good).tolist()) - bad - set(lost)):
         problem = None
         for name, given in zip(
             ('lidar2cam', 'cam2ego', 'lidar2ego'), pairs[k][1:], strict=True
@@ -183,7 +194,11 @@ def _lidar_problems(pairs: Sequence[tuple[str, Any, Any, Any]]) -> _Found:
     return found
 
 
-def _pose_problems(posed: Sequence[Mapping[str, Any]], source: str) -> _Found:
+def _pose_problems(
+    posed: Sequence[Mapping[str, Any]],
+    source: str,
+    scenes: Sequence[InfoScene],
+) -> _Found:
     """Check the poses of the car, and the motion within each scene."""
     poses, bad = _stack([info['ego2global'] for info in posed])
     doubted = set(np.flatnonzero(~are_poses(poses)).tolist()) - set(bad)
@@ -195,13 +210,14 @@ def _pose_problems(posed: Sequence[Mapping[str, Any]], source: str) -> _Found:
     if found or bad or missing_for_scenes(posed):
         return found
     places = {info['token']: k for k, info in enumerate(posed)}
-    for scene in group_scenes(posed, source):
-        if any(info.get('timestamp') is None for info in scene.infos):
+    for scene in scenes or group_scenes(posed, source):
+        infos = [info for info in scene.infos if info['token'] in places]
+        if any(info.get('timestamp') is None for info in infos):
             continue  # motion needs times
-        members = [places[info['token']] for info in scene.infos]
-        times = np.array([info['timestamp'] for info in scene.infos])
+        members = [places[info['token']] for info in infos]
+        times = np.array([info['timestamp'] for info in infos])
         found += [
-            (f'{source}: sample {scene.infos[k]["token"]}', problem)
+            (f'{source}: sample {infos[k]["token"]}', problem)
             for k, problem in motion_problems(poses[members], times)
         ]
     return found

@@ -14,12 +14,18 @@ from mmocc.infos.errors import InfoFileError
 # Kinds of arrays in info files: truth values, numbers and texts.
 _DTYPE = re.compile(r'b1|[iu][1248]|f[248]|c(?:8|16)|[SU]\d{1,9}')
 _MAX_DIMENSIONS = 32
+# What most values are; nothing of them is left to make.
+_PLAIN = frozenset((float, int, str, bool))
 
 
 class _Part:
-    """An object in the middle of its making; no state reaches it unchecked."""
+    """An object in the middle of its making; no state reaches it unchecked.
+
+    It is no key of a dictionary: arrays are none either.
+    """
 
     __slots__ = ()
+    __hash__ = None
 
     def __setstate__(self, state: object) -> None:
         raise ValueError('sets the state of what has none')
@@ -38,7 +44,7 @@ class _Function(_Part):
 
 
 class _Dtype(_Part):
-    __slots__ = ('value',)
+    __slots__ = ('native', 'value')
 
     def __init__(self, code: object, *flags: object) -> None:
         if not isinstance(code, str) or not _DTYPE.fullmatch(code):
@@ -46,7 +52,7 @@ class _Dtype(_Part):
                 f'holds an array of type {str(code)[:20]!r}, expected truth '
                 'values, numbers or texts'
             )
-        self.value = np.dtype(code)
+        self.value = self.native = np.dtype(code)
 
     def __setstate__(self, state: object) -> None:
         _, order, base, names, fields, *_ = state
@@ -126,8 +132,6 @@ class PartBuilder:
         while waiting:
             whole = waiting.pop()
             if type(whole) is dict:
-                if any(isinstance(key, _Part) for key in whole):
-                    self.finish(next(k for k in whole if isinstance(k, _Part)))
                 items = whole.items()
             elif type(whole) is list:
                 items = enumerate(whole)
@@ -135,6 +139,8 @@ class PartBuilder:
                 continue
             for key, item in items:
                 kind = type(item)
+                if kind in _PLAIN:
+                    continue
                 if kind is dict or kind is list:
                     waiting.append(item)
                 elif kind is tuple or issubclass(kind, _Part):
@@ -164,16 +170,17 @@ class PartBuilder:
             or order not in ('C', 'F')
         ):
             raise ValueError('has an array with damaged parts')
-        wanted = math.prod(shape) * dtype.value.itemsize
+        count = math.prod(shape)
+        wanted = count * dtype.value.itemsize
         # Texts of length 0 take no bytes, but a place in the list they become.
-        self._left -= max(wanted, math.prod(shape))
+        self._left -= max(wanted, count)
         if wanted != len(data) or self._left < 0:
             raise ValueError(
                 f'has an array of shape {shape} and type {dtype.value} with '
                 f'{len(data)} bytes'
             )
         array = np.ndarray(shape, dtype.value, data, order=order)
-        return array.astype(dtype.value.newbyteorder('='), order='K')
+        return array.astype(dtype.native, order='K')
 
     def _scalar(self, dtype: object, data: object = b'') -> np.generic:
         return self._take(data, dtype, (), 'C')[()]

@@ -9,6 +9,8 @@ import gc
 import io
 import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmocc.infos.box_convention import check_box_convention
@@ -93,13 +95,20 @@ def _unpickle(data: bytes) -> object:
             'pickle.dump need no checksum)'
         )
     unpickler = _PlainUnpickler(data)
-    collects = gc.isenabled()
-    gc.disable()  # it would visit all objects again and again
-    try:
+    with _no_collection():
         content = unpickler.load()
         if unpickler.parts.used:
             content = unpickler.parts.finish(content)
         return content
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from visiting millions of objects again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collects:
             gc.enable()
@@ -145,11 +154,12 @@ def load_info_file(path: str | Path, *, check: bool = True) -> dict:
             f'expected metainfo and data_list; {_WAY_OUT}'
         )
     check_version(metainfo, str(path))
-    for index, info in enumerate(data_list):
-        check_frame(info, f'frame {index} of the info file {path}')
-        use_posix_paths(info)
-    if check:
-        check_scenes(data_list, str(path))
-        check_box_convention(content, str(path))
-        check_info_geometry(data_list, str(path))
+    with _no_collection():
+        for index, info in enumerate(data_list):
+            check_frame(info, f'frame {index} of the info file {path}')
+            use_posix_paths(info)
+        if check:
+            scenes = check_scenes(data_list, str(path))
+            check_box_convention(content, str(path))
+            check_info_geometry(data_list, str(path), scenes)
     return content

@@ -196,7 +196,9 @@ def check_tokens(data_list: Iterable[Mapping[str, Any]], source: str) -> None:
             )
 
 
-def check_scenes(data_list: Sequence[Mapping[str, Any]], source: str) -> None:
+def check_scenes(
+    data_list: Sequence[Mapping[str, Any]], source: str
+) -> list[InfoScene]:
     """Refuse frames that come twice, and scenes whose time is impossible.
 
     A file that does not name its scenes passes: they are cut, and checked,
@@ -206,13 +208,17 @@ def check_scenes(data_list: Sequence[Mapping[str, Any]], source: str) -> None:
         data_list (Sequence[Mapping]): Entries of an info file.
         source (str): Path of the file, for messages.
 
+    Returns:
+        list[InfoScene]: The scenes of a file that names them, else none.
+
     Raises:
         InfoFileError: See ``group_scenes``.
     """
     check_tokens(data_list, source)
     named = any(_given_scene(info) for info in data_list)
     if named and not missing_for_scenes(data_list):
-        group_scenes(data_list, source)
+        return group_scenes(data_list, source)
+    return []
 
 
 def time_unit(times: Sequence[float], default: str = 'seconds') -> str:

@@ -355,15 +355,14 @@ def check_frame(info: Any, where: str) -> None:
         )
     for name, key, inner in _frame_plan():
         if name in info:
-            _check_value(info[name], key, name, where)
+            _check_value(info[name], key, where, name)
             for part, part_key in inner if info[name] is not None else ():
                 if part in info[name]:
-                    _check_value(
-                        info[name][part], part_key, f'{name}.{part}', where
-                    )
+                    _check_value(info[name][part], part_key, where, name, part)
     for name in _detail_plan():
-        for label, entry in _entries(info, name):
+        for place, entry in _entries(info, name):
             if not isinstance(entry, Mapping):
+                label = f'{name}.{place}'
                 raise InfoFileError(
                     f'{where}: the key {label!r} is a '
                     f'{type(entry).__name__}, expected a dict; make the file '
@@ -384,27 +383,24 @@ def check_details(info: Mapping[str, Any], where: str) -> None:
             every such entry has.
     """
     for name, keys in _detail_plan().items():
-        for label, entry in _entries(info, name):
+        for place, entry in _entries(info, name):
             for part, key in keys:
                 if part in entry:
-                    path = f'{label}.{part}'
-                    _check_value(entry[part], key, path, where)
+                    _check_value(entry[part], key, where, name, place, part)
                 elif part in _ALWAYS.get(name, ()):
                     raise InfoFileError(
-                        f'{where}: there is no key {label}.{part} '
+                        f'{where}: there is no key {name}.{place}.{part} '
                         f'({key.expected}); make the file with '
                         'tools/create_data.py'
                     )
 
 
-def _entries(info: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
-    """Yield dotted path and content of each entry of a dict or list."""
+def _entries(info: Mapping[str, Any], name: str) -> Iterable[tuple[Any, Any]]:
+    """Return key or index, and content, of each entry of a dict or list."""
     entries = info.get(name) or ()
-    pairs = (
+    return (
         entries.items() if isinstance(entries, Mapping) else enumerate(entries)
     )
-    for place, entry in pairs:
-        yield f'{name}.{place}', entry
 
 
 @cache
@@ -440,8 +436,10 @@ def _frame_plan() -> tuple[tuple[str, InfoKey, tuple], ...]:
     )
 
 
-def _check_value(value: Any, key: InfoKey, path: str, where: str) -> None:
+def _check_value(value: Any, key: InfoKey, where: str, *place: Any) -> None:
+    """Refuse a value that its key does not take; ``place`` is its path."""
     if not key.accepts(value):
+        path = '.'.join(map(str, place))
         shape = f' of shape {shape_of(value)}' if key.shape else ''
         if key.shape and shape_of(value) == key.shape:
             shape = ' of values that are no numbers'
