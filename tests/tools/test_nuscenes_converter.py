@@ -323,18 +323,28 @@ def test_occ_paths_questions_and_text(root, train):
 
 
 def test_future_changes_neither_past_nor_status(root, train, tmp_path):
-    """All later poses and CAN messages are thrown about."""
+    """All later poses and CAN messages are others, which a car could have.
+
+    It turns round within a step and goes back, and looks elsewhere.
+    """
     cut = AT_TURN + 1
     moment = train[cut]['timestamp']
+    start = train[0]['timestamp']
     copy = tmp_path / 'changed'
     shutil.copytree(root, copy)
     path = copy / 'v1.0-mini' / 'ego_pose.json'
     rows = json.loads(path.read_text())
     for row in rows:
         if row['timestamp'] / 1e6 > moment:
-            row['translation'] = [500 - v for v in row['translation'][:2]] + [
-                0.0
-            ]
+            there = row['translation'][:2]
+            x, y, _ = next(
+                drive(moment - start)
+                for drive in (turn_left, cruise)
+                if np.allclose(
+                    drive(row['timestamp'] / 1e6 - start)[:2], there, atol=1e-3
+                )
+            )
+            row['translation'] = [2 * x - there[0], 2 * y - there[1], 0.0]
             row['rotation'] = [0.0, 0.0, 0.0, 1.0]
     path.write_text(json.dumps(rows))
     for path in (copy / 'can_bus').iterdir():
