@@ -56,7 +56,7 @@ def change_the_future(path):
         box['fut_box'] = box['fut_box'] + 5
     for info in later:
         pose = np.array(info['ego2global'])
-        pose[:3, 3] += [50, -20, 3]
+        pose[:3, 3] += [25, -20, 3]  # more than that no car goes in a step
         info['ego2global'] = pose.tolist()
         info['occ_path'] = now['occ_path']
         for view in info['images'].values():
