@@ -1,9 +1,10 @@
-"""Check that a checkpoint holds every weight of a model."""
+"""Check that a checkpoint holds every weight of a model, and load it."""
 
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from mmocc.utils.checkpoint import CheckpointError, weights_of
@@ -78,6 +79,40 @@ def complete_weights(
                 f'training may start without is listed in {key})'
             )
     return weights
+
+
+def load_complete_weights(
+    model: nn.Module,
+    checkpoint: Mapping[str, Any],
+    path: str | os.PathLike,
+    may_lack: Sequence[str] = (),
+    key: str = 'default_hooks.complete_weights.may_lack',
+) -> None:
+    """Load a checkpoint into a model that it fills.
+
+    Weights of parts that the model does not have are ignored with a warning,
+    so a checkpoint of stage 3 serves a config of stage 2.
+
+    Args:
+        model (nn.Module): The model.
+        checkpoint (Mapping[str, Any]): See ``complete_weights``, as are the
+            others.
+        path (str | os.PathLike): See there.
+        may_lack (Sequence[str]): See there.
+        key (str): See there.
+
+    Raises:
+        CheckpointError: See there.
+    """
+    weights = complete_weights(model, checkpoint, path, may_lack, key)
+    # What is missing has been judged.
+    extra = model.load_state_dict(weights, strict=False).unexpected_keys
+    if extra:
+        MMLogger.get_current_instance().warning(
+            f'{path} has {len(extra)} weights of parts that '
+            f'{type(model).__name__} does not have, they are left out: '
+            f'{listed(sorted(extra))}'
+        )
 
 
 def require_finite(weights: Mapping[str, Tensor], path: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from mmengine.logging import MMLogger
 from mmengine.model.weight_init import PretrainedInit, update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -10,7 +9,7 @@ from torch import nn
 
 from mmocc.utils import remote_checkpoint  # noqa: F401, safe loaders
 from mmocc.utils.checkpoint import CheckpointError, weights_of
-from mmocc.utils.complete_weights import complete_weights, listed
+from mmocc.utils.complete_weights import listed, load_complete_weights
 
 
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained', force=True)
@@ -65,19 +64,12 @@ class CompletePretrainedInit(PretrainedInit):
                     f'{listed(sorted(weights))}'
                 )
             weights = part
-        weights = complete_weights(
+        load_complete_weights(
             module,
             weights,
             self.checkpoint,
             self.may_lack,
             key='init_cfg.may_lack',
         )
-        extra = module.load_state_dict(weights, strict=False).unexpected_keys
-        if extra:
-            MMLogger.get_current_instance().warning(
-                f'{self.checkpoint} has {len(extra)} weights that '
-                f'{type(module).__name__} does not have, they are left out: '
-                f'{listed(extra)}'
-            )
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())

@@ -16,8 +16,8 @@ class CompleteWeightsHook(Hook):
     """Refuse a checkpoint that lacks weights of the model.
 
     mmengine loads the weights that fit and warns about the others, which stay
-    random. ``tools/test.py`` and ``tools/train.py`` add this hook, the latter
-    under ``default_hooks.complete_weights``.
+    random. Our configs have this hook as ``default_hooks.complete_weights``;
+    ``tools/train.py`` adds it to others, and ``tools/test.py`` to all.
 
     Args:
         may_lack (Sequence[str]): Beginnings of names that a checkpoint to

@@ -20,8 +20,8 @@ class FiniteLossHook(Hook):
     The losses are read where mmengine's ``RuntimeInfoHook`` has put them for
     the log, so nothing waits for the GPU a second time. On several processes
     they are means over all of these (``ReduceLossHook``), so all stop in the
-    same iteration. ``tools/train.py`` adds this hook under
-    ``default_hooks.finite_loss``.
+    same iteration. Our configs have this hook as
+    ``default_hooks.finite_loss``; ``tools/train.py`` adds it to others.
 
     Args:
         patience (int): Number of iterations in a row that may have a loss
