@@ -1,7 +1,8 @@
 """Whether cameras and poses can be those of a road vehicle.
 
-The only place that judges geometry: tables, info files, drives of one's own
-cameras and arrays all come here. Each function returns :class:`Problem` s of
+Info files, drives of one's own cameras and arrays are judged here; the check
+of nuScenes' tables has limits of its own, nearer to nuScenes' car, and shares
+the directions of its cameras. Each function returns :class:`Problem` s of
 three levels:
 
 * ``IMPOSSIBLE``: no rig has it (a mirrored rotation, NaN).
@@ -222,13 +223,19 @@ def intrinsics_problems(
     return problems
 
 
-def _heading(cam2ego: np.ndarray) -> float:
+def camera_heading(cam2ego: np.ndarray) -> float:
+    """Return where a camera looks to, degrees to the left of the front."""
     return float(np.rad2deg(np.arctan2(cam2ego[1, 2], cam2ego[0, 2])))
 
 
-def _turn(name: str, cam2ego: np.ndarray) -> float:
-    """Degrees between a camera's direction and that of a nuScenes name."""
-    off = _heading(cam2ego) - CAMERA_HEADINGS[name]
+def camera_turn(name: str, cam2ego: np.ndarray) -> float:
+    """Return degrees between a camera's direction and that of its name.
+
+    Args:
+        name (str): One of ``CAMERA_HEADINGS``.
+        cam2ego (np.ndarray): (4, 4).
+    """
+    off = camera_heading(cam2ego) - CAMERA_HEADINGS[name]
     return abs((off + 180) % 360 - 180)
 
 
@@ -290,9 +297,11 @@ def mount_problems(name: str, value: Any) -> list[Problem]:
             # models' own cameras look to the horizon.
             level = UNLIKELY
         problems.append(Problem(level, what, guess))
-    elif name in CAMERA_HEADINGS and _turn(name, cam2ego) > USUAL_TURN:
-        level = DOUBTFUL if _turn(name, cam2ego) > MOST_TURN else UNLIKELY
-        what = f'looks {_heading(cam2ego):.0f} degrees to the left'
+    elif name in CAMERA_HEADINGS and camera_turn(name, cam2ego) > USUAL_TURN:
+        level = (
+            DOUBTFUL if camera_turn(name, cam2ego) > MOST_TURN else UNLIKELY
+        )
+        what = f'looks {camera_heading(cam2ego):.0f} degrees to the left'
         expected = f'about {CAMERA_HEADINGS[name]:.0f}: are cameras swapped?'
         problems.append(Problem(level, what, expected))
     return problems
@@ -325,8 +334,8 @@ def rig_problems(
     named = [name for name in cameras if name in CAMERA_HEADINGS]
     for one, other in combinations(named, 2):
         poses = [to_matrix(cameras[name][1]) for name in (one, other)]
-        own = min(_turn(one, poses[0]), _turn(other, poses[1]))
-        swapped = max(_turn(one, poses[1]), _turn(other, poses[0]))
+        own = min(camera_turn(one, poses[0]), camera_turn(other, poses[1]))
+        swapped = max(camera_turn(one, poses[1]), camera_turn(other, poses[0]))
         if own > USUAL_TURN > swapped:
             what = f'it looks where {other} should, and the other way round'
             problem = Problem(DOUBTFUL, what, 'each under its own name')

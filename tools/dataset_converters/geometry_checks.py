@@ -16,6 +16,12 @@ from dataset_converters.nuscenes_tables import (
     NuScenesScene,
     SensorReading,
 )
+from mmocc.infos.plausibility import (
+    CAMERA_HEADINGS,
+    USUAL_TURN,
+    camera_heading,
+    camera_turn,
+)
 from mmocc.infos.rigid import invert_rigid, rotation_matrix
 from mmocc.infos.schema import MICROSECONDS
 from mmocc.structures.occ3d import STEP_SECONDS
@@ -32,17 +38,6 @@ _MOST_SPEED = 45.0  # m/s
 _POSE_NOISE = 0.5  # metres
 _MOST_TILT = np.deg2rad(20.0)
 _MOST_MOUNT = 10.0  # metres from the ego origin to a sensor
-# Viewing direction of each camera, degrees to the left of the car's front,
-# and how far a camera of that name may be off.
-CAMERA_HEADINGS = {
-    'CAM_FRONT': 0.0,
-    'CAM_FRONT_RIGHT': -55.0,
-    'CAM_FRONT_LEFT': 55.0,
-    'CAM_BACK': 180.0,
-    'CAM_BACK_LEFT': 110.0,
-    'CAM_BACK_RIGHT': -110.0,
-}
-_HEADING_TOLERANCE = 35.0
 # Boxes that a camera must see: visible by 40 %, hit by the LiDAR and nearer
 # than this (m).
 _VISIBLE = '2'
@@ -109,13 +104,11 @@ def _camera_problems(name: str, camera: SensorReading) -> list[str]:
             f'its intrinsic {matrix.tolist()} does not fit an image of '
             f'{camera.width} x {camera.height} pixels'
         )
-    forward = camera.sensor2ego[:3, 2]
-    heading = np.rad2deg(np.arctan2(forward[1], forward[0]))
-    expected = CAMERA_HEADINGS[name]
-    if abs((heading - expected + 180) % 360 - 180) > _HEADING_TOLERANCE:
+    if camera_turn(name, camera.sensor2ego) > USUAL_TURN:
         problems.append(
-            f'looks {heading:.0f} degrees to the left, expected about '
-            f'{expected:.0f}: are cameras swapped?'
+            f'looks {camera_heading(camera.sensor2ego):.0f} degrees to the '
+            f'left, expected about {CAMERA_HEADINGS[name]:.0f}: are cameras '
+            'swapped?'
         )
     return problems
 
