@@ -195,6 +195,8 @@ def test_a_troubled_endpoint_loses_and_repeats_nothing(root, tmp_path, capsys):
     assert len(audit) == first
     assert len(answered) == len(set(answered)) == LABELLED
     unusable = [x for x in audit if x['outcome'].startswith('unusable: ')]
+    # Requests that are under way together end in any order.
+    unusable.sort(key=lambda x: trouble.index(x['answer']))
     assert [x['answer'] for x in unusable] == [BROKEN, json.dumps(ILLEGAL)]
     answers = read_lines(out / 'answers.jsonl')
     assert len({x['token'] for x in answers}) == len(answers) == LABELLED
